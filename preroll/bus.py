@@ -1,0 +1,88 @@
+"""The sending end of the bus: logs, status and events on their way to the API.
+
+Any thread may `send`; it never blocks. One thread owns the socket. When the queue is full the message is dropped and
+counted, and the receiver sees the hole in the numbers.
+"""
+
+import contextlib
+import queue
+import secrets
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from preroll import sockets, wire
+from preroll.clock import Clock
+
+QUEUED_MAX: Final = 5_000
+_END: Final = None
+
+Stamped = dict[str, str | int]
+
+
+class BusSender:
+    """Numbers and sends messages to the API's bus.
+
+    `service` and `instance` name the sender. A message is built by the caller from the stamp it is given:
+    `bus.send(lambda stamp: wire.EventDeleted(**stamp, event_id=…, reason="asked"))`.
+    """
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], connect: str, service: wire.Service, instance: str, clock: Clock
+    ) -> None:
+        self._context = context
+        self._connect = connect
+        self._service = service
+        self._instance = instance
+        self._clock = clock
+        self._sender_id = secrets.token_hex(8)
+        self._number = 0
+        self._dropped = 0
+        self._lock = threading.Lock()
+        self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUED_MAX)
+        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that were dropped because the queue was full."""
+        return self._dropped
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Send what is queued, as far as `timeout_s` allows, and end."""
+        with contextlib.suppress(queue.Full):
+            self._queue.put(_END, timeout=timeout_s)
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def send(self, build: Callable[[Stamped], wire.BusMessage]) -> None:
+        """Queue the message that `build` makes from its stamp. Never blocks; a full queue drops and counts it."""
+        with self._lock:
+            number = self._number
+            self._number += 1
+        message = build(
+            {
+                "service": self._service,
+                "instance": self._instance,
+                "sender_id": self._sender_id,
+                "number": number,
+                "unix_ns": self._clock.unix_ns(),
+            }
+        )
+        try:
+            self._queue.put_nowait(wire.encode(message))
+        except queue.Full:
+            self._dropped += 1
+
+    def _run(self) -> None:
+        with sockets.bus_sender(self._context) as socket:
+            socket.connect(self._connect)
+            while (data := self._queue.get()) is not _END:
+                try:
+                    socket.send(data, zmq.DONTWAIT)
+                except zmq.Again:
+                    self._dropped += 1

@@ -1,0 +1,99 @@
+"""Every ZeroMQ socket of the system is made here, with each limit stated: nothing relies on a default.
+
+A socket belongs to the thread that made it.
+"""
+
+import time
+from typing import Final
+
+import zmq
+
+from preroll import wire
+
+FRAMES_QUEUED: Final = 60  # about two seconds of one camera at 30 frames a second
+BUS_QUEUED: Final = 10_000
+HEARTBEAT_MS: Final = 2_000
+HEARTBEAT_TIMEOUT_MS: Final = 6_000
+RECONNECT_MS: Final = 100
+RECONNECT_MAX_MS: Final = 2_000
+HANDSHAKE_MS: Final = 5_000
+FRAME_PARTS_MAX_BYTES: Final = wire.FRAME_MAX_BYTES
+
+
+def publisher(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """PUB for one camera's frames. When a subscriber is slower than the queue, its frames are dropped, and it counts them."""
+    socket = _plain(context, zmq.PUB, FRAME_PARTS_MAX_BYTES)
+    socket.sndhwm = FRAMES_QUEUED
+    return socket
+
+
+def subscriber(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """SUB for the frames of all cameras. The queue is per connected camera."""
+    socket = _plain(context, zmq.SUB, FRAME_PARTS_MAX_BYTES)
+    socket.rcvhwm = FRAMES_QUEUED
+    return socket
+
+
+def replier(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """REP for commands or queries."""
+    socket = _plain(context, zmq.REP, wire.MESSAGE_MAX_BYTES)
+    socket.rcvhwm = socket.sndhwm = 1_000
+    return socket
+
+
+def bus_sender(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """PUSH for logs, status and events; what is sent before the API is up waits here, to a bound."""
+    socket = _plain(context, zmq.PUSH, wire.MESSAGE_MAX_BYTES)
+    socket.sndhwm = BUS_QUEUED
+    socket.linger = 500  # the last words of a service that ends
+    return socket
+
+
+def bus_receiver(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """PULL for logs, status and events of all services."""
+    socket = _plain(context, zmq.PULL, wire.MESSAGE_MAX_BYTES)
+    socket.rcvhwm = BUS_QUEUED
+    return socket
+
+
+def requester(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """REQ for commands or queries. After a deadline it is closed and a fresh one made."""
+    socket = _plain(context, zmq.REQ, wire.FRAME_MAX_BYTES + wire.MESSAGE_MAX_BYTES)
+    socket.rcvhwm = socket.sndhwm = 10
+    return socket
+
+
+def bound_port(socket: zmq.Socket[bytes]) -> int:
+    """The TCP port that a socket is bound to (of use after binding to port 0)."""
+    return int(socket.last_endpoint.decode().rsplit(":", 1)[1])
+
+
+def poll(socket: zmq.Socket[bytes], timeout_s: float) -> bool:
+    """Whether a message is there within `timeout_s` seconds."""
+    return bool(socket.poll(max(0, round(timeout_s * 1000)), zmq.POLLIN))
+
+
+def request(context: zmq.Context[zmq.Socket[bytes]], address: str, message: bytes, timeout_s: float) -> bytes | None:
+    """One request and its answer over a socket of its own, or `None` when none came in time."""
+    deadline = time.monotonic() + timeout_s
+    with requester(context) as socket:
+        socket.connect(address)
+        if not socket.poll(round(timeout_s * 1000), zmq.POLLOUT):
+            return None
+        socket.send(message)
+        return socket.recv() if poll(socket, deadline - time.monotonic()) else None
+
+
+def _plain(context: zmq.Context[zmq.Socket[bytes]], kind: int, max_bytes: int) -> zmq.Socket[bytes]:
+    socket = context.socket(kind)
+    socket.linger = 0
+    socket.maxmsgsize = max_bytes
+    socket.ipv6 = True
+    socket.immediate = kind == zmq.REQ
+    socket.heartbeat_ivl = HEARTBEAT_MS
+    socket.heartbeat_timeout = HEARTBEAT_TIMEOUT_MS
+    socket.heartbeat_ttl = HEARTBEAT_TIMEOUT_MS
+    socket.reconnect_ivl = RECONNECT_MS
+    socket.reconnect_ivl_max = RECONNECT_MAX_MS
+    socket.handshake_ivl = HANDSHAKE_MS
+    return socket

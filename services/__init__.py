@@ -1,0 +1,1 @@
+"""The three services. They talk over ZeroMQ and never import one another."""
