@@ -1,0 +1,89 @@
+"""Finds the holes in a camera's numbered frames and says why they are there. Pure.
+
+Capture numbers its frames without a hole within a run, and `rejected` counts those that it did not send. So a hole in
+`seq`, less the growth of `rejected`, less what the recorder itself threw away, was lost on the wire.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from preroll.clock import NS_PER_S
+
+Cause = Literal["lost_on_wire", "rejected_by_capture", "rejected_by_recorder", "stalled", "restarted", "dropped_by_writer"]
+
+STALL_MIN_NS: Final = NS_PER_S // 2
+STALL_PERIODS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Frames that are not there, between the frames at `from_ns` and `to_ns`.
+
+    `missing` is how many numbers are absent; `None` where that cannot be known (a restart). `first_seq` is the first
+    absent number of `run_id`.
+    """
+
+    cause: Cause
+    from_ns: int
+    to_ns: int
+    run_id: str
+    first_seq: int
+    missing: int | None
+
+    def touches(self, from_ns: int, to_ns: int) -> bool:
+        """Whether frames of this hole would have been within the span."""
+        return self.from_ns < to_ns and self.to_ns > from_ns
+
+
+class GapFinder:
+    """Follows one camera's frames; `follow` returns the holes that end with a frame."""
+
+    __slots__ = ("_rejected", "_rejected_here", "_run_id", "_seq", "_t_ns", "period_ns")
+
+    def __init__(self) -> None:
+        self._run_id: str | None = None
+        self._seq = 0
+        self._rejected = 0
+        self._rejected_here = 0
+        self._t_ns = 0
+        self.period_ns = NS_PER_S // 30
+
+    def reject(self) -> None:
+        """The recorder threw away a frame of this camera (malformed): its number will be absent."""
+        self._rejected_here += 1
+
+    def follow(self, run_id: str, seq: int, rejected: int, t_ns: int) -> tuple[Hole, ...]:
+        """The holes between the frame before and this one; none for the first frame that is seen of a camera."""
+        holes: tuple[Hole, ...] = ()
+        if run_id == self._run_id:
+            step_ns = t_ns - self._t_ns
+            if seq != self._seq + 1:
+                holes = self._explain(seq - self._seq - 1, rejected - self._rejected, t_ns)
+            elif step_ns > max(STALL_MIN_NS, STALL_PERIODS * self.period_ns):
+                holes = (Hole("stalled", self._t_ns, t_ns, run_id, seq, 0),)
+            else:
+                # A slow mean over about 16 frames: steady against jitter, quick enough for a change of rate.
+                self.period_ns += (step_ns - self.period_ns) >> 4
+        elif self._run_id is not None:
+            holes = (Hole("restarted", self._t_ns, t_ns, self._run_id, self._seq + 1, None),)
+            self.period_ns = NS_PER_S // 30 if self.period_ns <= 0 else self.period_ns
+        self._run_id, self._seq, self._rejected, self._t_ns = run_id, seq, rejected, t_ns
+        self._rejected_here = 0
+        return holes
+
+    def _explain(self, missing: int, rejected: int, t_ns: int) -> tuple[Hole, ...]:
+        assert self._run_id is not None
+        parts: list[Hole] = []
+        first = self._seq + 1
+        by_capture = min(max(rejected, 0), missing)
+        by_recorder = min(self._rejected_here, missing - by_capture)
+        causes: tuple[tuple[Cause, int], ...] = (
+            ("rejected_by_capture", by_capture),
+            ("rejected_by_recorder", by_recorder),
+            ("lost_on_wire", missing - by_capture - by_recorder),
+        )
+        for cause, count in causes:
+            if count > 0:
+                parts.append(Hole(cause, self._t_ns, t_ns, self._run_id, first, count))
+                first += count
+        return tuple(parts)
