@@ -1,0 +1,41 @@
+"""The frames' way out: one PUB socket that connects to the recorder and, if asked, binds for others.
+
+The thread that makes it owns it. Nothing here blocks or fails for a peer's sake: libzmq resolves the name and connects
+again by itself, and a subscriber that is too slow misses frames, which it counts from `seq`.
+"""
+
+from typing import Final
+
+import zmq
+
+from preroll import sockets, wire
+
+# Measured: below this size copying is cheaper than keeping the bytes alive until they are sent.
+ZERO_COPY_MIN_BYTES: Final = 64 * 1024
+
+
+class FramePublisher:
+    """Publishes the frames of one camera."""
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], camera_id: str, connect: str, bind: str | None = None
+    ) -> None:
+        self._topic = wire.topic_of(camera_id)
+        self._socket = sockets.publisher(context)
+        self._socket.connect(connect)
+        if bind is not None:
+            self._socket.bind(bind)
+
+    @property
+    def bound_port(self) -> int:
+        """The TCP port that others subscribe at, where one was asked for."""
+        return sockets.bound_port(self._socket)
+
+    def publish(self, header: wire.FrameHeader, jpeg: bytes | bytearray) -> None:
+        """Send one frame to every subscriber that keeps up. `jpeg` must not be changed afterwards."""
+        self._socket.send(self._topic, zmq.DONTWAIT | zmq.SNDMORE)
+        self._socket.send(wire.encode_header(header), zmq.DONTWAIT | zmq.SNDMORE)
+        self._socket.send(jpeg, zmq.DONTWAIT, copy=len(jpeg) < ZERO_COPY_MIN_BYTES)
+
+    def close(self) -> None:
+        self._socket.close()
