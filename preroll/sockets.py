@@ -65,7 +65,9 @@ def requester(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
 
 def bound_port(socket: zmq.Socket[bytes]) -> int:
     """The TCP port that a socket is bound to (of use after binding to port 0)."""
-    return int(socket.last_endpoint.decode().rsplit(":", 1)[1])
+    endpoint = socket.last_endpoint
+    assert isinstance(endpoint, bytes)
+    return int(endpoint.rsplit(b":", 1)[1])
 
 
 def poll(socket: zmq.Socket[bytes], timeout_s: float) -> bool:

@@ -24,7 +24,7 @@ class Verdict:
     lost: int
 
 
-def judge(  # noqa: PLR0913 - the facts of a clip are what they are
+def judge(
     window: Window,
     first_ns: int | None,
     last_ns: int | None,
