@@ -9,7 +9,15 @@ from typing import Final, Literal
 
 from preroll.clock import NS_PER_S
 
-Cause = Literal["lost_on_wire", "rejected_by_capture", "rejected_by_recorder", "stalled", "restarted", "dropped_by_writer"]
+Cause = Literal[
+    "lost_on_wire",
+    "rejected_by_capture",
+    "rejected_by_recorder",
+    "stalled",
+    "restarted",
+    "dropped_by_writer",
+    "not_written",
+]
 
 STALL_MIN_NS: Final = NS_PER_S // 2
 STALL_PERIODS: Final = 5

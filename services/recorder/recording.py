@@ -138,6 +138,11 @@ class Recording:
             window = self._window
             return tuple(sorted((h for h in self._holes if h.touches(window.from_ns, window.to_ns)), key=_begin_of))
 
+    def noted(self) -> tuple[Hole, ...]:
+        """The holes noted so far, in the order in which they came."""
+        with self._changed:
+            return tuple(self._holes)
+
     @property
     def dropped(self) -> int:
         """Frames that the disk was too slow for."""
@@ -168,9 +173,7 @@ class Recording:
     def _end_drop(self, until_ns: int) -> None:
         if self._dropping is not None:
             began = self._dropping
-            self._holes.append(
-                Hole(began.cause, began.from_ns, until_ns, began.run_id, began.first_seq, began.missing)
-            )
+            self._holes.append(Hole(began.cause, began.from_ns, until_ns, began.run_id, began.first_seq, began.missing))
             self._dropping = None
 
 

@@ -12,6 +12,7 @@ _WORDS = {
     "rejected_by_capture": "rejected by capture as corrupt",
     "rejected_by_recorder": "rejected by the recorder as malformed",
     "dropped_by_writer": "dropped, the disk being too slow",
+    "not_written": "taken, but not on disk",
 }
 
 

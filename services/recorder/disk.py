@@ -1,0 +1,80 @@
+"""The few calls by which the recorder changes the disk, in one place so that tests can make any of them fail or wait."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows
+_IS_POSIX: Final = os.name == "posix"
+
+
+class WriteFailed(Exception):
+    """The disk did not take what was to be written. The text says what, where, and what the system said."""
+
+
+class StorageFull(WriteFailed):
+    """There is no space left; for the operator, or retention, to make some."""
+
+
+class Disk:
+    """The real disk. Calls raise `OSError`."""
+
+    def create(self, path: Path) -> int:
+        """A descriptor of a new, empty file, readable and writable."""
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | _BINARY, 0o644)
+
+    def write(self, fd: int, data: memoryview) -> int:
+        return os.write(fd, data)
+
+    def sync(self, fd: int) -> None:
+        os.fsync(fd)
+
+    def sync_data(self, fd: int) -> None:
+        """The data and what is needed to find it, not the times."""
+        if hasattr(os, "fdatasync"):
+            os.fdatasync(fd)
+        else:
+            os.fsync(fd)
+
+    def sync_folder(self, path: Path) -> None:
+        if not _IS_POSIX:
+            return  # Windows has no such call: NTFS journals names by itself
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def replace(self, old: Path, new: Path) -> None:
+        old.replace(new)
+
+    def truncate(self, path: Path, size_bytes: int) -> None:
+        """Cut the file, durably."""
+        fd = os.open(path, os.O_RDWR | _BINARY)
+        try:
+            os.ftruncate(fd, size_bytes)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def make_folder(self, path: Path) -> None:
+        path.mkdir(exist_ok=True)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def translated(doing: str, path: Path) -> Iterator[None]:
+    """Turns `OSError` into `StorageFull` or `WriteFailed`, which say what was being done to which file."""
+    try:
+        yield
+    except OSError as err:
+        said = err.strerror or str(err)
+        if err.errno in _NO_SPACE:
+            raise StorageFull(f"the disk is full: cannot {doing} {path.name}: {said}") from err
+        raise WriteFailed(f"the disk failed: cannot {doing} {path.name}: {said}") from err
