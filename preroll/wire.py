@@ -8,6 +8,7 @@ Unknown keys are ignored, so services may differ by a version; `v` states the ve
 - Commands and queries (REQ/REP) and the bus (PUSH/PULL) are msgpack maps with `v` and `type`, defined as pydantic models.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -80,6 +81,11 @@ _INTEGERS: Final = (
 def topic_of(camera_id: str) -> bytes:
     """The topic of a camera's frames. It ends in a slash, so that `cam1` never matches `cam10`."""
     return b"frame/" + camera_id.encode() + b"/"
+
+
+def is_camera_id(text: str) -> bool:
+    """Whether `text` can name a camera: up to 63 characters of a to z, 0 to 9, `_` and `-`, not beginning with the last two."""
+    return re.fullmatch(CAMERA_ID_PATTERN, text) is not None and not text.endswith("\n")
 
 
 def encode_header(header: FrameHeader) -> bytes:

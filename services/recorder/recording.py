@@ -106,6 +106,10 @@ class Recording:
                 self._is_over = True
             self._changed.notify_all()
 
+    def close(self) -> None:
+        """Close now: every frame of the window is here."""
+        self._finish(None)
+
     def end(self, reason: str) -> None:
         """Close now, with what there is; `reason` is stated as a shortfall."""
         self._finish(reason)

@@ -1,0 +1,26 @@
+"""`python -m services.recorder`: run the recorder. `check`: compare files, index and hashes. `health`: ask a running one."""
+
+import sys
+
+from services.recorder import service
+from services.recorder.settings import RecorderSettings
+
+
+def _main(arguments: list[str]) -> int:
+    match arguments:
+        case []:
+            return service.main()
+        case ["check"]:
+            from services.recorder import check
+
+            return check.run(RecorderSettings.load_or_exit().clips_dir)
+        case ["health"]:
+            from services.recorder import health
+
+            return health.run(RecorderSettings.load_or_exit())
+    print(f"usage: python -m services.recorder [check | health], not {' '.join(arguments)!r}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main(sys.argv[1:]))

@@ -1,0 +1,399 @@
+"""All events: from the command that asks for one to the clip that is ready.
+
+The command thread starts, amends and deletes; writers and encoders report from their own threads. A change is made
+under the event's lock, stored in the index, then told on the bus. An event is acknowledged once it is stored.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Literal, Protocol
+
+from preroll import wire
+from preroll.bus import BusSender
+from preroll.clock import Clock, nanoseconds, seconds
+from preroll.logs import fields
+from services.recorder.admission import (
+    Anchor,
+    CommandRejected,
+    Limits,
+    anchor,
+    check_reach,
+    check_window,
+    state_of,
+)
+from services.recorder.cameras import Cameras, CameraTrack
+from services.recorder.files import ClipsDir
+from services.recorder.index import Index
+from services.recorder.open_event import EventPlan, OpenEvent, describe_clip
+from services.recorder.recording import Recording
+from services.recorder.window import Window
+
+log = logging.getLogger(__name__)
+
+
+class ClipsStage(Protocol):
+    """What happens to an event's clips after the ring: writing, then encoding."""
+
+    def write(self, opened: OpenEvent, recording: Recording) -> None:
+        """Begin to write the clip of `recording`."""
+        ...
+
+    def is_storage_full(self) -> str | None:
+        """Why nothing can be written now, or `None`."""
+        ...
+
+
+class Events:
+    """The events that are not finished, and the way to those that are."""
+
+    def __init__(  # noqa: PLR0913 - the composition root names each part
+        self,
+        cameras: Cameras,
+        index: Index,
+        clips: ClipsDir,
+        limits: Limits,
+        bus: BusSender,
+        clock: Clock,
+        boot_id: str,
+    ) -> None:
+        self._cameras = cameras
+        self._index = index
+        self._clips = clips
+        self._limits = limits
+        self._bus = bus
+        self._clock = clock
+        self._boot_id = boot_id
+        self._lock = threading.Lock()
+        self._open: dict[str, OpenEvent] = {}
+        self._is_closing = False
+        self.stage: ClipsStage | None = None
+
+    # --- looking
+
+    def get(self, event_id: str) -> wire.Event:
+        """The event as it is now; `CommandRejected` when there is none."""
+        opened = self.opened(event_id)
+        if opened is not None:
+            return opened.event
+        event = self._index.get(event_id)
+        if event is None:
+            raise CommandRejected("unknown_event", f"event {event_id} does not exist")
+        return event
+
+    def opened(self, event_id: str) -> OpenEvent | None:
+        """The event, if it is not finished and not deleted."""
+        with self._lock:
+            opened = self._open.get(event_id)
+        return None if opened is None or opened.is_doomed else opened
+
+    def active(self) -> list[OpenEvent]:
+        """Events that are scheduled or being recorded."""
+        with self._lock:
+            return [opened for opened in self._open.values() if opened.event.state in ("scheduled", "recording")]
+
+    def recording_clips(self) -> int:
+        return sum(clip.state == "recording" for opened in self.active() for clip in opened.event.clips)
+
+    # --- commands
+
+    def start(self, command: wire.StartEvent) -> wire.EventReply:
+        """Accept an event, or raise `CommandRejected`. When this returns, the event is durable."""
+        known = self._known(command)
+        if known is not None:
+            return known
+        if self._is_closing:
+            raise CommandRejected("shutting_down", "the recorder is stopping")
+        now_ns = self._clock.monotonic_ns()
+        pre_s = self._limits.pre_s if command.pre_s is None else command.pre_s
+        post_s = self._limits.post_s if command.post_s is None else command.post_s
+        check_window(pre_s, post_s, self._limits)
+        where = anchor(command, self._boot_id, now_ns, self._frame_ns(command.at_frame))
+        check_reach(where.trigger_ns, now_ns, self._limits)
+        self._check_room()
+        folder = ClipsDir.folder_of(command.event_id, where.triggered_unix_ns)
+        plan = EventPlan(self._boot_id, where, Window.around(where.trigger_ns, pre_s, post_s), folder)
+        opened = self._begin(command, plan, now_ns, pre_s, post_s)
+        try:
+            self._clips.write_event(plan.folder, opened.event)
+            self._index.put(opened.event, plan.as_json())
+        except Exception as err:
+            self._abandon(opened)
+            raise CommandRejected("storage_full", f"the event could not be stored: {err}") from err
+        accepted_ns = self._clock.monotonic_ns()
+        with opened.lock:
+            opened.event = opened.event.model_copy(
+                update={"accepted_after_s": max(0.0, seconds(accepted_ns - where.received_ns))}
+            )
+        with self._lock:
+            self._open[command.event_id] = opened
+        self._start_writers(opened)
+        self._tell(opened)
+        log.info(
+            "event accepted",
+            extra=fields(event_id=command.event_id, cameras=len(opened.event.clips), state=opened.event.state),
+        )
+        return wire.EventReply(event=opened.event, is_new=True)
+
+    def amend(self, command: wire.AmendEvent) -> wire.EventReply:
+        """Move the end of a running window; an end that has passed already means now."""
+        opened = self.opened(command.event_id)
+        event = self.get(command.event_id)
+        if opened is None or event.state not in ("scheduled", "recording"):
+            raise CommandRejected("wrong_state", f"event {command.event_id} is {event.state}: it runs no more", event.state)
+        check_window(event.pre_s, max(command.post_s, 1e-3), self._limits)
+        with opened.lock:
+            trigger_ns = opened.plan.anchor.trigger_ns
+            now_ns = self._clock.monotonic_ns()
+            to_ns = trigger_ns + nanoseconds(command.post_s)
+            if event.state == "recording":
+                to_ns = max(to_ns, now_ns)
+            window = opened.plan.window.ending_at(max(to_ns, opened.plan.window.from_ns))
+            opened.plan = EventPlan(opened.plan.boot_id, opened.plan.anchor, window, opened.plan.folder)
+            opened.restate_clips(requested=opened.plan.span())
+            opened.event = opened.event.model_copy(update={"post_s": max(0.0, seconds(window.to_ns - trigger_ns))})
+            for recording in opened.recordings.values():
+                recording.amend(window.to_ns)
+            self._store(opened)
+        return wire.EventReply(event=opened.event)
+
+    def delete(self, command: wire.DeleteEvent) -> wire.Done:
+        """Remove an event; its running clips are ended first. A protected one is not removed."""
+        event = self.get(command.event_id)
+        if event.is_protected:
+            raise CommandRejected("wrong_state", f"event {command.event_id} is protected", event.state)
+        opened = self.opened(command.event_id)
+        if opened is None:
+            self.remove(event, "asked")
+            return wire.Done()
+        with opened.lock:
+            opened.is_doomed = True
+            is_busy = opened.is_recording
+            for recording in opened.recordings.values():
+                recording.end("deleted")
+        self._index.delete(command.event_id)
+        if not is_busy:
+            self._remove_doomed(opened)
+        return wire.Done()
+
+    def protect(self, command: wire.ProtectEvent) -> wire.EventReply:
+        """Keep an event from retention and deletion, or no longer."""
+        opened = self.opened(command.event_id)
+        if opened is not None:
+            with opened.lock:
+                opened.event = opened.event.model_copy(update={"is_protected": command.is_protected})
+                self._store(opened)
+            return wire.EventReply(event=opened.event)
+        event = self.get(command.event_id).model_copy(update={"is_protected": command.is_protected})
+        self._index.put(event)
+        self._clips.write_event(self._folder_of(event), event)
+        self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))
+        return wire.EventReply(event=event)
+
+    # --- what the stages report
+
+    def change_clip(
+        self, event_id: str, camera_id: str, change: Callable[[wire.Clip], wire.Clip]
+    ) -> OpenEvent | None:
+        """Change a clip's record, store it and tell it; `None` when the event is gone or deleted."""
+        with self._lock:
+            opened = self._open.get(event_id)
+        if opened is None:
+            return None
+        with opened.lock:
+            opened.replace_clip(change(opened.clip(camera_id)))
+            if opened.is_doomed:
+                if not opened.is_recording:
+                    self._remove_doomed(opened)
+                return None
+            self._store(opened)
+            if opened.is_finished:
+                with self._lock:
+                    self._open.pop(event_id, None)
+        return opened
+
+    def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
+        """Remove a finished event and its files, and tell it."""
+        self._index.delete(event.event_id)
+        self._clips.remove_event(self._folder_of(event))
+        self._bus.send(
+            lambda stamp: wire.EventDeleted.model_validate({**stamp, "event_id": event.event_id, "reason": reason})
+        )
+        log.info("event removed", extra=fields(event_id=event.event_id, reason=reason))
+
+    # --- time
+
+    def tick(self) -> None:
+        """Begin the scheduled events whose window has begun."""
+        now_ns = self._clock.monotonic_ns()
+        for opened in self.active():
+            if opened.event.state == "scheduled" and opened.plan.window.from_ns <= now_ns:
+                with opened.lock:
+                    if opened.event.state != "scheduled" or opened.is_doomed:
+                        continue
+                    with self._cameras.lock:
+                        self._begin_recordings(opened, [clip.camera_id for clip in opened.event.clips])
+                    opened.restate_clips(state="recording")
+                    self._store(opened)
+                self._start_writers(opened)
+
+    # --- start and end of the recorder
+
+    def adopt(self, event: wire.Event) -> OpenEvent:
+        """Take an unfinished event of an earlier life back into the table.
+
+        On the same boot the plan holds; after a reboot the clocks have a new origin, and the wall clock, which named
+        the moment, places it anew.
+        """
+        facts = self._index.plan(event.event_id)
+        plan = EventPlan.from_json(facts) if facts else self._plan_from_record(event)
+        if plan.boot_id != self._boot_id:
+            offset_ns = self._clock.unix_ns() - self._clock.monotonic_ns()
+            plan = plan.moved_by(plan.anchor.unix_offset_ns - offset_ns, self._boot_id)
+        opened = OpenEvent(event, plan)
+        with self._lock:
+            self._open[event.event_id] = opened
+        return opened
+
+    def close(self, timeout_s: float) -> None:
+        """End every running clip as it is, and wait until they are saved, at most `timeout_s` seconds."""
+        self._is_closing = True
+        for opened in self.active():
+            with opened.lock:
+                for recording in opened.recordings.values():
+                    recording.end("the recorder was stopped")
+        deadline = time.monotonic() + timeout_s
+        while self.recording_clips() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    # --- parts
+
+    def _known(self, command: wire.StartEvent) -> wire.EventReply | None:
+        opened = self.opened(command.event_id)
+        event = opened.event if opened is not None else self._index.get(command.event_id)
+        if event is None:
+            with self._lock:
+                if command.event_id in self._open:
+                    raise CommandRejected("conflict", f"event {command.event_id} is being deleted")
+            return None
+        if event.fingerprint != command.fingerprint:
+            raise CommandRejected("conflict", f"event {command.event_id} exists, with another request", event.state)
+        return wire.EventReply(event=event)
+
+    def _frame_ns(self, ref: wire.FrameRef | None) -> int | None:
+        if ref is None:
+            return None
+        with self._cameras.lock:
+            track = self._cameras.get(ref.camera_id)
+            frame = track.ring.beside(ref.run_id, ref.seq, 0) if track is not None else None
+        if frame is None:
+            raise CommandRejected(
+                "out_of_reach", f"at_frame {ref.camera_id}/{ref.run_id}/{ref.seq} is not in memory (any more)"
+            )
+        return frame.t_ns
+
+    def _check_room(self) -> None:
+        active = len(self.active())
+        if active >= self._limits.max_active_events:
+            raise CommandRejected(
+                "too_many_events", f"{active} events are active, max_active_events={self._limits.max_active_events}"
+            )
+        reason = self.stage.is_storage_full() if self.stage is not None else None
+        if reason is not None:
+            raise CommandRejected("storage_full", reason)
+
+    def _begin(
+        self, command: wire.StartEvent, plan: EventPlan, now_ns: int, pre_s: float, post_s: float
+    ) -> OpenEvent:
+        state: wire.ClipState = "scheduled" if plan.window.from_ns > now_ns else "recording"
+        with self._cameras.lock:
+            tracks = self._select(command.cameras)
+            if (command.overlap or self._limits.overlap) == "reject":
+                self._refuse_overlap(track.camera_id for track in tracks)
+            clips = tuple(
+                describe_clip(track.camera_id, state, plan, track.missing_ns(plan.window, now_ns)) for track in tracks
+            )
+            event = wire.Event(
+                event_id=command.event_id,
+                state=state_of(clips),
+                triggered_unix_ns=plan.anchor.triggered_unix_ns,
+                received_unix_ns=command.received.unix_ns,
+                pre_s=pre_s,
+                post_s=post_s,
+                labels=command.labels,
+                is_protected=False,
+                fingerprint=command.fingerprint,
+                accepted_after_s=0.0,
+                clips=clips,
+            )
+            opened = OpenEvent(event, plan)
+            if state == "recording":
+                self._begin_recordings(opened, [track.camera_id for track in tracks])
+        return opened
+
+    def _select(self, camera_ids: Iterable[str] | None) -> list[CameraTrack]:
+        if camera_ids is None:
+            tracks = list(self._cameras)
+            if not tracks:
+                raise CommandRejected("unknown_camera", "no camera is known yet")
+            return tracks
+        chosen: list[CameraTrack] = []
+        for camera_id in dict.fromkeys(camera_ids):
+            track = self._cameras.get(camera_id)
+            if track is None:
+                known = ", ".join(known.camera_id for known in self._cameras) or "none"
+                raise CommandRejected("unknown_camera", f"camera {camera_id} is not known; known are {known}"[:2000])
+            chosen.append(track)
+        if not chosen:
+            raise CommandRejected("unknown_camera", "cameras is an empty list")
+        return chosen
+
+    def _refuse_overlap(self, camera_ids: Iterable[str]) -> None:
+        wanted = set(camera_ids)
+        for opened in self.active():
+            busy = sorted(wanted.intersection(clip.camera_id for clip in opened.event.clips))
+            if busy:
+                raise CommandRejected(
+                    "overlapping", f"camera {busy[0]} is being recorded for event {opened.event.event_id}",
+                    opened.event.state,
+                )
+
+    def _begin_recordings(self, opened: OpenEvent, camera_ids: Iterable[str]) -> None:
+        # Under the cameras' lock: what the ring holds and what arrives next join without a seam.
+        for camera_id in camera_ids:
+            track = self._cameras.get(camera_id) or self._cameras.remember(camera_id, self._clock.monotonic_ns())
+            if track is not None:
+                opened.recordings[camera_id] = track.begin(opened.plan.clip_plan(opened.event.event_id, camera_id))
+
+    def _abandon(self, opened: OpenEvent) -> None:
+        for recording in opened.recordings.values():
+            recording.end("not accepted")
+
+    def _start_writers(self, opened: OpenEvent) -> None:
+        assert self.stage is not None
+        for recording in opened.recordings.values():
+            self.stage.write(opened, recording)
+
+    def _store(self, opened: OpenEvent) -> None:
+        self._index.put(opened.event, opened.plan.as_json())
+        self._tell(opened)
+
+    def _tell(self, opened: OpenEvent) -> None:
+        event = opened.event
+        self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))
+
+    def _remove_doomed(self, opened: OpenEvent) -> None:
+        with self._lock:
+            self._open.pop(opened.event.event_id, None)
+        self.remove(opened.event, "asked")
+
+    def _plan_from_record(self, event: wire.Event) -> EventPlan:
+        offset_ns = self._clock.unix_ns() - self._clock.monotonic_ns()
+        where = Anchor(event.triggered_unix_ns - offset_ns, event.received_unix_ns - offset_ns, offset_ns)
+        window = Window.around(where.trigger_ns, event.pre_s, event.post_s)
+        return EventPlan(self._boot_id, where, window, self._folder_of(event))
+
+    @staticmethod
+    def _folder_of(event: wire.Event) -> str:
+        return ClipsDir.folder_of(event.event_id, event.triggered_unix_ns)

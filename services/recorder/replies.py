@@ -1,0 +1,60 @@
+"""The REP ends of the recorder: bytes in, one reply out, always; also to bytes that are no message."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from preroll import sockets, wire
+from preroll.logs import fields
+from preroll.process import Shutdown
+from services.recorder.admission import CommandRejected
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.2
+
+
+class ReplyLoop:
+    """One REP socket. `answer` turns the request's bytes into a reply; what it raises becomes a refusal."""
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], bind: str, answer: Callable[[bytes], wire.Reply]
+    ) -> None:
+        self._answer = answer
+        self.answered = 0
+        self.refused = 0
+        self._socket = sockets.replier(context)
+        self._socket.bind(bind)
+        self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
+
+    def run(self, shutdown: Shutdown) -> None:
+        """Answer until the shutdown is requested; a request that came before it is answered still."""
+        try:
+            while not shutdown.requested:
+                if sockets.poll(self._socket, POLL_S):
+                    self._answer_one()
+        finally:
+            self._socket.close(linger=200)
+
+    def _answer_one(self) -> None:
+        parts = self._socket.recv_multipart()
+        reply = self._reply_to(parts)
+        self.answered += 1
+        if isinstance(reply, wire.Refused):
+            self.refused += 1
+        self._socket.send(wire.encode(reply))
+
+    def _reply_to(self, parts: list[bytes]) -> wire.Reply:
+        try:
+            if len(parts) != 1:
+                return wire.Refused(code="malformed", message=f"a request of {len(parts)} parts instead of 1")
+            return self._answer(parts[0])
+        except wire.WireError as err:
+            return wire.Refused(code="malformed", message=str(err))
+        except CommandRejected as err:
+            return err.refusal
+        except Exception as err:
+            log.exception("request failed", extra=fields(error=str(err)))
+            return wire.Refused(code="internal", message=f"{type(err).__name__}: {err}"[:1000])

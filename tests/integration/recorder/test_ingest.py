@@ -1,0 +1,183 @@
+"""Frames over real sockets into the rings; what is malformed is counted and changes nothing."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import msgpack
+import pytest
+import zmq
+
+from preroll import sockets, wire
+from preroll.clock import NS_PER_MS, NS_PER_S, SystemClock
+from preroll.process import Shutdown, Watchdog
+from services.recorder.cameras import Cameras
+from services.recorder.ingest import Ingest
+from tests.support.waiting import wait_until
+
+JPEG = b"\xff\xd8" + bytes(2000) + b"\xff\xd9"
+BOOT = "boot"
+
+
+class Bench:
+    """An ingest thread with its rings, and a socket to send to it."""
+
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+        self.clock = SystemClock()
+        self.cameras = Cameras(5, 100_000_000, 10_000_000, 3, BOOT)
+        self.ingest = Ingest(context, "tcp://127.0.0.1:*", self.cameras, self.clock)
+        self.shutdown = Shutdown()
+        self.thread = self.shutdown.thread("ingest", lambda: self.ingest.run(self.shutdown, Watchdog(60, "ingest")))
+        self.socket = sockets.publisher(context)
+        self.socket.connect(f"tcp://127.0.0.1:{self.ingest.port}")
+        self.run_id = secrets.token_hex(8)
+
+    def header(self, camera_id: str = "cam", seq: int = 0) -> wire.FrameHeader:
+        now_ns = self.clock.monotonic_ns()
+        return wire.FrameHeader(
+            camera_id, BOOT, self.run_id, seq, 0, now_ns, self.clock.unix_ns(), "jpeg", True, 640, 360
+        )
+
+    def send(self, header: wire.FrameHeader, jpeg: bytes = JPEG) -> None:
+        self.socket.send_multipart([wire.topic_of(header.camera_id), wire.encode_header(header), jpeg])
+
+    def connect(self) -> None:
+        """Send until the subscription has taken hold."""
+
+        def arrived() -> bool:
+            self.send(self.header("probe", self.probes))
+            self.probes += 1
+            return self.cameras.get("probe") is not None
+
+        wait_until(arrived, 5)
+
+    probes = 0
+
+    def held(self, camera_id: str = "cam") -> list[int]:
+        with self.cameras.lock:
+            track = self.cameras.get(camera_id)
+            return [] if track is None else [frame.seq for frame in track.ring._frames]
+
+    def close(self) -> None:
+        self.shutdown.request("test is over")
+        self.thread.join(5)
+        self.socket.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with zmq.Context[zmq.Socket[bytes]]() as context:
+        made = Bench(context)
+        try:
+            made.connect()
+            yield made
+        finally:
+            made.close()
+
+
+def test_frames_arrive_in_order_untouched(bench: Bench) -> None:
+    for seq in range(50):
+        bench.send(bench.header(seq=seq), JPEG + bytes([seq]))
+    wait_until(lambda: len(bench.held()) == 50, 5)
+    track = bench.cameras.get("cam")
+    assert track is not None
+    assert [bytes(frame.jpeg) for frame in track.ring._frames] == [JPEG + bytes([seq]) for seq in range(50)]
+    assert track.ring.size_bytes == bench.cameras.ring_bytes - probe_bytes(bench)
+
+
+def probe_bytes(bench: Bench) -> int:
+    track = bench.cameras.get("probe")
+    assert track is not None
+    return track.ring.size_bytes
+
+
+def test_a_hole_in_the_numbers_is_counted(bench: Bench) -> None:
+    for seq in (0, 1, 5, 6):
+        bench.send(bench.header(seq=seq))
+    wait_until(lambda: len(bench.held()) == 4, 5)
+    track = bench.cameras.get("cam")
+    assert track is not None
+    assert track.losses().lost_on_wire == 3
+
+
+def _parts_of(count: int) -> Callable[[Bench], list[bytes]]:
+    def parts(bench: Bench) -> list[bytes]:
+        return [wire.topic_of("cam"), wire.encode_header(bench.header(seq=1)), JPEG, b"", b"x"][:count]
+
+    return parts
+
+
+MALFORMED: dict[str, Callable[[Bench], list[bytes]]] = {
+    "one part": _parts_of(1),
+    "two parts": _parts_of(2),
+    "four parts": _parts_of(4),
+    "five parts": _parts_of(5),
+    "no msgpack": lambda _: [wire.topic_of("cam"), b"\xc1", JPEG],
+    "a list for a header": lambda _: [wire.topic_of("cam"), msgpack.packb([1, 2]), JPEG],
+    "a huge header": lambda _: [wire.topic_of("cam"), b"\x81" * 5000, JPEG],
+    "a foreign topic": lambda b: [wire.topic_of("other"), wire.encode_header(b.header("stranger")), JPEG],
+    "an impossible camera id": lambda b: [b"frame/../", wire.encode_header(replace(b.header(), camera_id="..")), JPEG],
+    "an empty picture": lambda b: [wire.topic_of("cam"), wire.encode_header(b.header(seq=1)), b""],
+    "no JPEG": lambda b: [wire.topic_of("cam"), wire.encode_header(b.header(seq=1)), b"GIF89a"],
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_message_is_counted_and_the_next_frame_is_taken(bench: Bench, name: str) -> None:
+    bench.send(bench.header(seq=0))
+    before = bench.ingest.malformed
+    bench.socket.send_multipart(MALFORMED[name](bench))
+    bench.send(bench.header(seq=2))
+    wait_until(lambda: bench.held() == [0, 2], 5)
+    assert bench.ingest.malformed == before + 1
+    assert {track.camera_id for track in bench.cameras} == {"cam", "probe"}
+
+
+def test_a_message_beyond_the_size_limit_ends_only_its_connection(bench: Bench) -> None:
+    bench.send(bench.header(seq=0))
+    wait_until(lambda: bench.held() == [0], 5)
+    with bench.socket.context.socket(zmq.PUB) as hostile:
+        hostile.linger = 0
+        hostile.connect(f"tcp://127.0.0.1:{bench.ingest.port}")
+        hostile.send_multipart([wire.topic_of("cam"), wire.encode_header(bench.header(seq=1)), bytes(64 * 1024 * 1024)])
+        bench.send(bench.header(seq=2))
+        wait_until(lambda: 2 in bench.held(), 5)
+    assert bench.held() == [0, 2]
+
+
+def test_a_second_run_is_refused_until_the_first_is_silent(bench: Bench) -> None:
+    bench.send(bench.header(seq=0))
+    wait_until(lambda: bench.held() == [0], 5)
+    first, bench.run_id = bench.run_id, "second-run"
+    bench.send(bench.header(seq=100))
+    track = bench.cameras.get("cam")
+    assert track is not None
+    wait_until(lambda: track.refused_second_run == 1, 5)
+    assert track.run_id == first
+
+    def taken() -> bool:
+        bench.send(bench.header(seq=101))
+        return track.run_id == "second-run"
+
+    wait_until(taken, 5)
+    assert track.losses().restarts == 1
+
+
+def test_frames_whose_time_stands_still_or_lies_ahead_are_refused(bench: Bench) -> None:
+    header = bench.header(seq=0)
+    bench.send(header)
+    bench.send(replace(header, seq=1))
+    bench.send(replace(header, seq=2, monotonic_ns=header.monotonic_ns + 10 * NS_PER_S))
+    bench.send(replace(header, seq=3, monotonic_ns=header.monotonic_ns + NS_PER_MS))
+    wait_until(lambda: bench.held() == [0, 3], 5)
+    track = bench.cameras.get("cam")
+    assert track is not None
+    assert track.losses().out_of_order == 2
+    assert track.losses().lost_on_wire == 0
+
+
+def test_more_cameras_than_allowed_are_refused_and_counted(bench: Bench) -> None:
+    for camera_id in ("cam", "cam2", "cam3"):
+        bench.send(bench.header(camera_id))
+    wait_until(lambda: bench.cameras.refused_cameras == 1, 5)
+    assert {track.camera_id for track in bench.cameras} == {"cam", "cam2", "probe"}
