@@ -203,9 +203,7 @@ class Events:
             return None
         with opened.lock:
             opened.replace_clip(change(opened.clip(camera_id)))
-            if opened.is_doomed:
-                if not opened.is_recording:
-                    self._remove_doomed(opened)
+            if self._is_going(opened):
                 return None
             self._store(opened)
             if opened.is_finished:
@@ -230,7 +228,7 @@ class Events:
         for opened in self.active():
             if opened.event.state == "scheduled" and opened.plan.window.from_ns <= now_ns:
                 with opened.lock:
-                    if opened.event.state != "scheduled" or opened.is_doomed:
+                    if opened.is_doomed:
                         continue
                     with self._cameras.lock:
                         self._begin_recordings(opened, [clip.camera_id for clip in opened.event.clips])
@@ -382,6 +380,11 @@ class Events:
     def _tell(self, opened: OpenEvent) -> None:
         event = opened.event
         self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))
+
+    def _is_going(self, opened: OpenEvent) -> bool:
+        if opened.is_doomed and not opened.is_recording:
+            self._remove_doomed(opened)
+        return opened.is_doomed
 
     def _remove_doomed(self, opened: OpenEvent) -> None:
         with self._lock:

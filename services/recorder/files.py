@@ -91,6 +91,10 @@ class ClipsDir:
     def event_file(self, folder: str) -> Path:
         return self.root / folder / "event.json"
 
+    def write_event(self, folder: str, event: wire.Event) -> None:
+        """Write the event's record, durably; its folder is made when missing. `WriteFailed` when that fails."""
+        self.write_durably(self.event_file(folder), event.model_dump_json().encode() + b"\n")
+
     def clip(self, folder: str, camera_id: str) -> ClipPaths:
         return ClipPaths(self.root / folder, camera_id)
 

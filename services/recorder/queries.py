@@ -27,7 +27,7 @@ class Queries:
         """The reply; `CommandRejected` when there is none to give."""
         match query:
             case wire.ListEvents():
-                return self._index.list(query)
+                return self._index.page(query)
             case wire.GetEvent():
                 return wire.EventReply(event=self._events.get(query.event_id))
             case wire.ListCameras():

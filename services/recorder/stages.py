@@ -4,21 +4,24 @@ Each stage reports from its own thread; `Events` keeps the record.
 """
 
 import logging
+import threading
 from typing import Any, Final
 
 from preroll import wire
-from preroll.clock import Clock, seconds
+from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
-from services.recorder import describe, salvage
-from services.recorder.disk import WriteFailed
+from services.recorder import describe
 from services.recorder.clip_writer import ClipWriter
-from services.recorder.encoding import EncodeFailed, Encoded, EncodeJob, EncodePool
+from services.recorder.disk import WriteFailed
+from services.recorder.encoder import Encoding
+from services.recorder.encoding import EncodePool, Job, JobDone, JobFailed, usable
 from services.recorder.events import Events
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
 from services.recorder.open_event import OpenEvent
 from services.recorder.recording import Recording
-from services.recorder.retention import Retention
+from services.recorder.retention import Removable, RetentionLimits, what_goes
+from services.recorder.salvage import salvage
 from services.recorder.settings import RecorderSettings
 from services.recorder.syncer import Syncer
 from services.recorder.written import Failed, Written
@@ -27,12 +30,14 @@ log = logging.getLogger(__name__)
 
 MB: Final = 1_000_000
 GB: Final = 1_000_000_000
+RETENTION_EVERY_S: Final = 2.0
+DAY_NS: Final = 86_400 * NS_PER_S
 
 
 class Stages:
     """The writers, the encoders and retention."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names each part
+    def __init__(
         self,
         settings: RecorderSettings,
         events: Events,
@@ -48,3 +53,181 @@ class Stages:
         self._clock = clock
         self._boot_id = boot_id
         self._syncer = Syncer()
+        self._ended = threading.Event()
+        self._retention = threading.Thread(target=self._retain, name="retention", daemon=True)
+        self._limits = RetentionLimits(
+            max_age_ns=round(settings.retention_days * DAY_NS),
+            max_bytes=round(settings.retention_max_gb * GB),
+            min_free_bytes=settings.min_free_mb * MB,
+        )
+        encoding = Encoding(settings.encoder, settings.encoder_preset, settings.encoder_quality, threads=0)
+        if settings.format == "h264":
+            encoding = usable(encoding)
+        self._pool = EncodePool(settings.encode_workers, encoding, settings.encode_timeout_s, self._on_job_end)
+        self._disk = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
+
+    # --- start and end
+
+    def resume(self) -> None:
+        """Take up what an earlier life left: salvage recordings, keep the scheduled, queue what is not ready."""
+        self._clips.remove_deleted()
+        for event in self._index.unfinished():
+            opened = self._events.adopt(event)
+            for clip in salvage(self._clips, opened.plan.folder, event, self._clock):
+                self._events.change_clip(event.event_id, clip.camera_id, lambda _, now=clip: now)  # type: ignore[misc]
+        for event in self._index.waiting():
+            opened = self._events.opened(event.event_id) or self._events.adopt(event)
+            for clip in event.clips:
+                if clip.state == "saved":
+                    self._submit(opened, clip)
+
+    def start(self) -> None:
+        self._syncer.start()
+        self._pool.start()
+        self._retention.start()
+
+    def close(self) -> None:
+        """End the encoders at once; what they had in hand is done again at the next start."""
+        self._ended.set()
+        self._pool.close()
+        self._syncer.close()
+        if self._retention.is_alive():
+            self._retention.join(5)
+
+    # --- what events ask
+
+    def write(self, opened: OpenEvent, recording: Recording) -> None:
+        """Begin to write the clip of `recording`."""
+        event_id, camera_id = recording.plan.event_id, recording.plan.camera_id
+
+        def on_saved(written: Written) -> None:
+            changed = self._events.change_clip(event_id, camera_id, written.applied_to)
+            log.info(
+                "clip saved",
+                extra=fields(
+                    event_id=event_id,
+                    camera_id=camera_id,
+                    frames=written.frames,
+                    complete=written.verdict.is_complete,
+                    saved_after_s=round(written.saved_after_s, 4),
+                ),
+            )
+            if changed is not None:
+                self._submit(changed, changed.clip(camera_id))
+
+        def on_failed(failed: Failed) -> None:
+            self._events.change_clip(event_id, camera_id, failed.applied_to)
+            why = "; ".join(failed.shortfall)
+            log.error("clip failed: %s", why, extra=fields(event_id=event_id, camera_id=camera_id))
+
+        ClipWriter(
+            recording,
+            self._clips,
+            self._syncer,
+            self._clock,
+            self._boot_id,
+            lambda: opened.event,
+            on_saved,
+            on_failed,
+        ).start()
+
+    def is_storage_full(self) -> str | None:
+        """Why nothing can be written now, or `None`."""
+        if not self._disk.is_full:
+            return None
+        free_mb = self._disk.free_bytes // MB
+        return f"{free_mb} MB are free on the clips' disk, min_free_mb={self._settings.min_free_mb}"
+
+    def figures(self) -> dict[str, Any]:
+        return {
+            "encodes_waiting": self._pool.waiting,
+            "encodes_running": self._pool.running,
+            "encoder": self._pool.encoding.encoder,
+            "disk": self._disk,
+            "events_total": self._index.count(),
+        }
+
+    # --- encoding
+
+    def _submit(self, opened: OpenEvent, clip: wire.Clip) -> None:
+        paths = self._clips.clip(opened.plan.folder, clip.camera_id)
+        target = paths.clip if self._settings.format == "h264" else None
+        self._pool.submit(Job(opened.event.event_id, clip.camera_id, paths.original, target))
+
+    def _on_job_end(self, job: Job, outcome: JobDone | JobFailed) -> None:
+        opened = self._events.opened(job.event_id)
+        if opened is None:
+            return  # deleted meanwhile
+        about = fields(event_id=job.event_id, camera_id=job.camera_id)
+        if isinstance(outcome, JobFailed):
+            log.error("clip stays as it was saved: %s", outcome.reason, extra=about)
+            change = _with_shortfall(f"no rendition: {outcome.reason}")
+            self._events.change_clip(job.event_id, job.camera_id, change)
+            return
+        try:
+            clip = self._finished(opened, job, outcome)
+        except (WriteFailed, OSError) as err:
+            log.error("clip is ready, its sidecar is not: %s", err, extra=about)
+            return
+        self._events.change_clip(job.event_id, job.camera_id, lambda _: clip)
+        log.info(
+            "clip ready",
+            extra={"fields": {**about["fields"], "ready_after_s": clip.ready_after_s, "took_s": round(outcome.took_s, 3)}},
+        )
+
+    def _finished(self, opened: OpenEvent, job: Job, outcome: JobDone) -> wire.Clip:
+        """The clip, now ready: its files with their hashes, the original kept or dropped, its sidecar restated."""
+        clip = opened.clip(job.camera_id)
+        files = dict(clip.files)
+        original = self._clips.fact(job.original).model_copy(update={"sha256": outcome.original_sha256})
+        if job.target is None:
+            files["original"] = files["clip"] = original
+        else:
+            files["clip"] = self._clips.fact(job.target).model_copy(update={"sha256": outcome.target_sha256})
+            if self._settings.keep_original:
+                files["original"] = original
+            else:
+                files.pop("original", None)
+        poster = self._clips.clip(opened.plan.folder, job.camera_id).poster
+        if poster.exists():
+            files["poster"] = self._clips.hashed_fact(poster)
+        since_end_s = seconds(self._clock.monotonic_ns() - opened.plan.window.to_ns)
+        ready = clip.model_copy(
+            update={"state": "ready", "files": files, "ready_after_s": min(86_400.0, max(0.0, since_end_s))}
+        )
+        ready = describe.restate(self._clips, opened.plan.folder, opened.event, ready, outcome.encoder or None)
+        if job.target is not None and not self._settings.keep_original:
+            self._clips.remove(job.original)  # last: until here the clip could be made again
+        return ready
+
+    # --- retention
+
+    def _retain(self) -> None:
+        while not self._ended.wait(RETENTION_EVERY_S):
+            try:
+                self._make_room()
+            except Exception:
+                log.exception("retention failed")
+
+    def _make_room(self) -> None:
+        usage = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
+        offered = (Removable(*row) for row in self._index.removable())
+        for event_id in what_goes(
+            offered, self._limits, self._clock.unix_ns(), usage.clips_bytes, usage.free_bytes
+        ):
+            event = self._index.get(event_id)
+            if event is not None and self._events.opened(event_id) is None and not event.is_protected:
+                self._events.remove(event, "retention")
+        was_full = self._disk.is_full
+        self._disk = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
+        if self._disk.is_full != was_full:
+            say = log.error if self._disk.is_full else log.info
+            say("disk is full" if self._disk.is_full else "disk has room again", extra=fields(free_bytes=self._disk.free_bytes))
+
+
+def _with_shortfall(text: str) -> "Any":
+    def change(clip: wire.Clip) -> wire.Clip:
+        kept = tuple(line for line in clip.shortfall if not line.startswith("no rendition: "))
+        return clip.model_copy(update={"shortfall": (*kept, text)})
+
+    return change
