@@ -7,7 +7,6 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CAMERAS ?= 1
 PORT ?= 8000
-# Where PREROLL_* settings are given in the environment they win over these.
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 GROUPS := capture recorder api run
@@ -20,7 +19,8 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp ## start all services here: make run CAMERAS=2 PORT=8000; Ctrl-C ends them
-	@exec $(BIN)/python deploy/run_local.py --cameras $(CAMERAS) --port $(PORT)
+	@echo "Preroll with $(CAMERAS) drawn camera(s): http://127.0.0.1:$(PORT)/  Ctrl-C ends it."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" PREROLL_API_PORT=$(PORT) exec honcho start --concurrency capture=$(CAMERAS)
 
 test: .venv/dev.stamp ## unit, integration and system tests; no Docker needed
 	$(PYTEST) $(wildcard tests/unit tests/integration tests/system)

@@ -18,8 +18,8 @@ from av.video.stream import VideoStream
 
 from preroll.wire import Scalar
 from services.recorder.disk import Disk, translated
-from services.recorder.output_file import OutputFile
 from services.recorder.original import TICKS_PER_S
+from services.recorder.output_file import OutputFile
 
 FALLBACK: Final = "libx264"
 TICK: Final = Fraction(1, TICKS_PER_S)

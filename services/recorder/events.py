@@ -48,7 +48,7 @@ class ClipsStage(Protocol):
 class Events:
     """The events that are not finished, and the way to those that are."""
 
-    def __init__(  # noqa: PLR0913 - the composition root names each part
+    def __init__(
         self,
         cameras: Cameras,
         index: Index,

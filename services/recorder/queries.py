@@ -13,7 +13,7 @@ from services.recorder.status import Status
 class Queries:
     """The REP end for questions: one decoded query in, one reply out."""
 
-    def __init__(  # noqa: PLR0913 - the parts of the recorder that can be asked
+    def __init__(
         self, cameras: Cameras, events: Events, index: Index, status: Status, clock: Clock, boot_id: str
     ) -> None:
         self._cameras = cameras

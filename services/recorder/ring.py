@@ -91,7 +91,7 @@ class Ring:
 
     def recent(self, count: int) -> tuple[Frame, Frame] | None:
         """The newest frame's predecessor by up to `count` places, and the newest; `None` with fewer than two."""
-        if len(self._frames) < 2:  # noqa: PLR2004
+        if len(self._frames) < 2:
             return None
         return self._frames[max(-count - 1, -len(self._frames))], self._frames[-1]
 

@@ -27,9 +27,7 @@ def filled(count: int, span_s: float = 10, size_bytes: int = 100) -> Ring:
     span_ns=st.integers(1, 20 * NS_PER_S),
     ends=st.tuples(st.integers(-NS_PER_S, 100 * NS_PER_S), st.integers(0, 30 * NS_PER_S)),
 )
-def test_ring_holds_what_a_plain_list_would(
-    steps: list[tuple[int, int]], span_ns: int, ends: tuple[int, int]
-) -> None:
+def test_ring_holds_what_a_plain_list_would(steps: list[tuple[int, int]], span_ns: int, ends: tuple[int, int]) -> None:
     ring, plain = Ring(span_ns), list[Frame]()
     t_ns = 0
     for number, (step_ns, size_bytes) in enumerate(steps):
