@@ -16,7 +16,7 @@ def reclaim(clips: ClipsDir, paths: ClipPaths) -> int:
 
     It is written anew, because after a failed sync the system may hold pages for written that are not. Where there is
     no space for that, the file itself is cut after its last whole frame, which players read as well. `WriteFailed` when
-    that fails too; the part is then still there.
+    that fails too; the part is then still there. The new name is durable after the next sync of the folder.
     """
     part = paths.original_part
     if not part.exists():
@@ -47,7 +47,7 @@ def _rewrite(clips: ClipsDir, paths: ClipPaths) -> int:
         for frame in frames:
             writer.write(frame.jpeg, frame.pts)
         writer.close()
-        clips.rename_durably(paths.salvaged_part, paths.original)
+        clips.rename(paths.salvaged_part, paths.original)
     except WriteFailed:
         writer.abandon()
         clips.remove(paths.salvaged_part)
@@ -63,7 +63,7 @@ def _cut(clips: ClipsDir, paths: ClipPaths) -> int:
         return 0
     with translated("cut", paths.original_part):
         clips.disk.truncate(paths.original_part, whole.size_bytes)
-    clips.rename_durably(paths.original_part, paths.original)
+    clips.rename(paths.original_part, paths.original)
     return count_frames(paths)
 
 

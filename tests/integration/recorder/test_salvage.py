@@ -1,0 +1,154 @@
+"""Parts that were cut anywhere, journals that are gone, sidecars that are damaged."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from services.recorder import sidecar
+from services.recorder.boxes import measure
+from services.recorder.describe import UNKNOWN_RUN, hashed, restate
+from services.recorder.files import ClipsDir
+from services.recorder.frame import Frame
+from services.recorder.original import OriginalWriter, read_frames, ticks
+from services.recorder.reclaim import reclaim, size_of
+from services.recorder.salvage import salvage
+from tests.support.clips import Take, Writing
+from tests.support.clocks import HandClock
+from tests.support.disks import FailingDisk, FullDisk
+from tests.support.frames import frames, jpeg
+
+COUNT = 12
+
+
+def leave_part(take: Take, root: Path) -> Path:
+    """An original that nobody closed, with all but the last frame."""
+    clips = ClipsDir(root)
+    paths = take.paths(root)
+    clips.make_folder(paths.folder)
+    writer = OriginalWriter(clips.disk, paths.original_part, 320, 180)
+    for frame in take.frames:
+        writer.write(frame.jpeg, ticks(frame.t_ns - take.frames[0].t_ns))
+    kept = shutil.copyfile(paths.original_part, root / "kept")
+    writer.abandon()
+    kept.replace(paths.original_part)
+    return paths.original_part
+
+
+def test_part_cut_at_any_byte_gives_its_whole_frames(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    paths = take.paths(tmp_path)
+    whole = leave_part(take, tmp_path).read_bytes()
+    counts = []
+    for size_bytes in range(0, len(whole) + 1, 371):
+        paths.original_part.write_bytes(whole[:size_bytes])
+        counts.append(reclaim(ClipsDir(tmp_path), paths))
+        if counts[-1]:
+            stored = [frame.jpeg for frame in read_frames(paths.original)]
+            assert stored == [bytes(frame.jpeg) for frame in take.frames[: counts[-1]]]
+            assert measure(paths.original).is_closed
+            paths.original.unlink()
+        assert not paths.original_part.exists()
+    assert counts == sorted(counts)
+    assert set(counts) >= set(range(COUNT - 2))
+
+
+def test_part_is_cut_in_place_where_there_is_no_space_to_write_it_anew(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    paths = take.paths(tmp_path)
+    part = leave_part(take, tmp_path)
+    part.write_bytes(part.read_bytes()[:-700])
+    count = reclaim(ClipsDir(tmp_path, FullDisk(0)), paths)
+    stored = [frame.jpeg for frame in read_frames(paths.original)]
+    assert len(stored) == count >= COUNT - 4
+    assert stored == [bytes(frame.jpeg) for frame in take.frames[:count]]
+    assert not paths.salvaged_part.exists()
+
+
+def test_zeros_at_the_end_after_a_power_cut_are_left_out(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    paths = take.paths(tmp_path)
+    part = leave_part(take, tmp_path)
+    data = part.read_bytes()
+    part.write_bytes(data[:-1000] + bytes(1000))
+    count = reclaim(ClipsDir(tmp_path), paths)
+    assert COUNT - 4 <= count < COUNT
+    assert [frame.jpeg for frame in read_frames(paths.original)] == [bytes(f.jpeg) for f in take.frames[:count]]
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"\0" * 5000, b"not a film at all " * 100, b"\0\0\0\x08ftyp" * 50])
+def test_part_without_a_frame_is_a_failed_clip(tmp_path: Path, rubbish: bytes) -> None:
+    take = Take.of(frames(COUNT))
+    leave_part(take, tmp_path).write_bytes(rubbish)
+    (clip,) = salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    assert clip.state == "failed"
+    assert clip.complete is False
+    assert sorted(path.name for path in take.paths(tmp_path).folder.iterdir()) == ["cam1.json"]
+
+
+def test_clip_of_which_nothing_was_written_is_a_failed_clip(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    (clip,) = salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    assert (clip.state, clip.shortfall[-1]) == ("failed", "the recorder was ended while recording")
+
+
+def test_part_without_journal_keeps_times_and_says_that_numbers_are_unknown(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    leave_part(take, tmp_path)
+    (clip,) = salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    document = sidecar.parse(take.paths(tmp_path).sidecar.read_bytes())
+    assert document.runs == (UNKNOWN_RUN,)
+    expected = [round((frame.t_ns - take.frames[0].t_ns) / 1000) for frame in take.frames]
+    stored = [us for _, _, us in document.frames]
+    assert all(abs(ours - theirs) <= 12 for ours, theirs in zip(stored, expected, strict=False))  # 1/90000 s
+    assert clip.delivered is not None
+    assert clip.delivered.frames >= COUNT - 2
+
+
+def test_part_that_cannot_be_saved_is_kept_for_a_better_day(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    part = leave_part(take, tmp_path)
+    disk = FailingDisk("replace", range(1, 1000))
+    (clip,) = salvage(ClipsDir(tmp_path, disk), take.plan.folder, take.event, HandClock())
+    assert clip.state == "failed"
+    assert "the disk failed" in clip.shortfall[0]
+    assert part.exists()
+
+
+def test_stray_parts_of_other_clips_are_removed(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    Writing(take, take.over(), tmp_path).written()
+    paths = take.paths(tmp_path)
+    paths.clip_part.write_bytes(b"half a rendition")
+    saved = take.event.clips[0].model_copy(update={"state": "saved"})
+    event = take.event.model_copy(update={"clips": (saved,)})
+    assert salvage(ClipsDir(tmp_path), take.plan.folder, event, HandClock()) == ()
+    assert not paths.clip_part.exists()
+    assert paths.original.exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"null", b'{"v":1}', b"\xff\xfe"])
+def test_damaged_sidecar_is_described_anew_from_the_film(tmp_path: Path, damage: bytes) -> None:
+    take = Take.of(frames(COUNT))
+    written = Writing(take, take.over(), tmp_path).written()
+    paths = take.paths(tmp_path)
+    paths.sidecar.write_bytes(damage)
+    clips = ClipsDir(tmp_path)
+    clip = hashed(clips, take.plan.folder, written.applied_to(take.event.clips[0]))
+    clip = restate(clips, take.plan.folder, take.event, clip)
+    document = sidecar.parse(paths.sidecar.read_bytes())
+    assert len(document.frames) == COUNT
+    assert document.clip == sidecar.without_sidecar(clip)
+
+
+def test_size_of_a_jpeg_is_read_from_its_header() -> None:
+    assert size_of(jpeg(1, 640, 360)) == (640, 360)
+    assert size_of(b"\xff\xd8\xff\xd9") == (16, 16)
+    assert size_of(b"") == (16, 16)
+
+
+def test_camera_padding_behind_a_picture_does_not_hide_it(tmp_path: Path) -> None:
+    padded = [Frame(*frame[:5], jpeg=bytes(frame.jpeg) + bytes(1000)) for frame in frames(COUNT)]
+    take = Take.of(padded)
+    Writing(take, take.over(), tmp_path).written()
+    assert len(list(read_frames(take.paths(tmp_path).original))) == COUNT

@@ -1,0 +1,115 @@
+"""A clip on its way to disk, for tests: its plan, its event, and the writer that writes it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from preroll import wire
+from preroll.clock import Clock
+from services.recorder.clip_writer import ClipWriter
+from services.recorder.disk import Disk
+from services.recorder.files import ClipPaths, ClipsDir
+from services.recorder.frame import Frame
+from services.recorder.gaps import Hole
+from services.recorder.recording import ClipPlan, Recording
+from services.recorder.syncer import Syncer
+from services.recorder.window import Window
+from services.recorder.written import Failed, Written
+from tests.support.clocks import HandClock
+
+BOOT_ID = "boot-of-the-test"
+UNIX_OFFSET_NS = 1_800_000_000 * 1_000_000_000
+PERIOD_NS = 33_333_333
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One clip: `frames` are all the frames of its window, `event` is the event of which it is the only clip."""
+
+    frames: Sequence[Frame]
+    plan: ClipPlan
+    event: wire.Event
+
+    @classmethod
+    def of(cls, frames: Sequence[Frame], *, event_id: str = "ev1", camera_id: str = "cam1") -> "Take":
+        """The trigger lies 1 ns after the middle frame; the window reaches from the first frame to the last."""
+        trigger_ns = frames[len(frames) // 2].t_ns + 1
+        window = Window(frames[0].t_ns, frames[-1].t_ns)
+        folder = ClipsDir.folder_of(event_id, trigger_ns + UNIX_OFFSET_NS)
+        clip = wire.Clip(
+            camera_id=camera_id,
+            state="recording",
+            coverage="full",
+            missing_s=0.0,
+            complete=None,
+            shortfall=(),
+            requested=wire.Span(from_unix_ns=window.from_ns + UNIX_OFFSET_NS, to_unix_ns=window.to_ns + UNIX_OFFSET_NS),
+            delivered=None,
+            files={},
+        )
+        event = wire.Event(
+            event_id=event_id,
+            state="recording",
+            triggered_unix_ns=trigger_ns + UNIX_OFFSET_NS,
+            received_unix_ns=trigger_ns + UNIX_OFFSET_NS,
+            pre_s=1.0,
+            post_s=1.0,
+            labels={"line": "4"},
+            is_protected=False,
+            fingerprint="fingerprint",
+            accepted_after_s=0.002,
+            clips=(clip,),
+        )
+        return cls(frames, ClipPlan(event_id, camera_id, folder, trigger_ns, window, UNIX_OFFSET_NS), event)
+
+    def paths(self, root: Path) -> ClipPaths:
+        return ClipsDir(root).clip(self.plan.folder, self.plan.camera_id)
+
+    def begun(self, count: int | None = None, holes: Sequence[Hole] = ()) -> Recording:
+        """The recording when the first `count` frames (all by default) came out of the ring."""
+        return Recording(self.plan, self.frames[:count], holes, PERIOD_NS)
+
+    def over(self, holes: Sequence[Hole] = ()) -> Recording:
+        """The recording when all frames have come and the window is over."""
+        recording = self.begun(None, holes)
+        recording.expire(self.plan.window.to_ns + 2_000_000_000)
+        return recording
+
+
+class Writing:
+    """A clip writer at work; `outcome` waits for what comes of it."""
+
+    def __init__(
+        self,
+        take: Take,
+        recording: Recording,
+        root: Path,
+        disk: Disk | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.outcomes: list[Written | Failed] = []
+        self._syncer = Syncer(interval_s=0.02)
+        self._writer = ClipWriter(
+            recording,
+            ClipsDir(root, disk),
+            self._syncer,
+            clock or HandClock(),
+            BOOT_ID,
+            lambda: take.event,
+            self.outcomes.append,
+            self.outcomes.append,
+        )
+        self._syncer.start()
+        self._writer.start()
+
+    def outcome(self) -> Written | Failed:
+        ended = self._writer.join(30)
+        self._syncer.close()
+        assert ended, "the clip writer has not ended within 30 s"
+        (outcome,) = self.outcomes
+        return outcome
+
+    def written(self) -> Written:
+        outcome = self.outcome()
+        assert isinstance(outcome, Written), outcome
+        return outcome

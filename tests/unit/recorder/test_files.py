@@ -1,0 +1,126 @@
+"""Names and places in the clips directory, and removing events."""
+
+from pathlib import Path
+
+import pytest
+
+from preroll.clock import NS_PER_S
+from services.recorder.disk import WriteFailed
+from services.recorder.files import ClipsDir, sha256_of
+from services.recorder.output_file import OutputFile
+from tests.support.disks import FailingDisk, FullDisk, WatchedDisk
+
+ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_folder_is_the_utc_date_of_the_trigger_and_the_event() -> None:
+    assert ClipsDir.folder_of("ev-1", 1_795_564_799 * NS_PER_S) == "2026-11-24/ev-1"
+    assert ClipsDir.folder_of("ev-1", 1_795_564_800 * NS_PER_S) == "2026-11-25/ev-1"
+
+
+def test_files_of_a_clip_have_the_names_that_the_design_gives() -> None:
+    paths = ClipsDir(Path("/clips")).clip("2026-11-25/ev1", "cam1")
+    assert {kind: path.as_posix() for kind, path in paths.by_kind().items()} == {
+        "clip": "/clips/2026-11-25/ev1/cam1.mp4",
+        "original": "/clips/2026-11-25/ev1/cam1.original.mp4",
+        "poster": "/clips/2026-11-25/ev1/cam1.jpg",
+        "sidecar": "/clips/2026-11-25/ev1/cam1.json",
+    }
+    assert paths.original_part.name == "cam1.original.mp4.part"
+
+
+def test_file_is_synced_before_it_gets_its_name_and_its_folder_after(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    class Noting(WatchedDisk):
+        def before(self, call: str, number: int) -> None:
+            order.append(call)
+
+    ClipsDir(tmp_path, Noting()).write_durably(tmp_path / "event.json", b"{}")
+    assert order == ["create", "write", "sync", "replace", "sync_folder"]
+
+
+def test_new_folders_are_made_durable_from_the_top(tmp_path: Path) -> None:
+    disk = WatchedDisk()
+    ClipsDir(tmp_path, disk).make_folder(tmp_path / "2026-11-25" / "ev1")
+    assert (tmp_path / "2026-11-25" / "ev1").is_dir()
+    assert disk.calls["sync_folder"] == 2
+
+
+def test_removed_event_is_gone_and_its_empty_date_with_it(tmp_path: Path) -> None:
+    clips = ClipsDir(tmp_path)
+    clips.write_durably(clips.event_file("2026-11-25/ev1"), b"{}")
+    clips.write_durably(clips.event_file("2026-11-25/ev2"), b"{}")
+    clips.remove_event("2026-11-25/ev1")
+    assert list(clips.folders()) == ["2026-11-25/ev2"]
+    clips.remove_event("2026-11-25/ev2")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
+    ClipsDir(tmp_path).remove_event("2026-11-25/ev1")
+
+
+def test_removal_that_a_crash_interrupted_is_ended_at_start(tmp_path: Path) -> None:
+    clips = ClipsDir(tmp_path)
+    clips.write_durably(tmp_path / "2026-11-25" / ".deleted-ev1" / "cam1.mp4", b"film")
+    assert list(clips.folders()) == []
+    clips.remove_deleted()
+    assert not (tmp_path / "2026-11-25" / ".deleted-ev1").exists()
+
+
+def test_hash_is_the_sha256_of_the_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "2026-11-25" / "abc"
+    clips = ClipsDir(tmp_path)
+    clips.write_durably(path, b"abc")
+    assert sha256_of(path) == ABC_SHA256
+    fact = clips.hashed_fact(path)
+    assert (fact.path, fact.size_bytes, fact.sha256) == ("2026-11-25/abc", 3, ABC_SHA256)
+
+
+def test_disk_below_its_minimum_is_full(tmp_path: Path) -> None:
+    clips = ClipsDir(tmp_path)
+    assert not clips.usage(5, 0).is_full
+    assert clips.usage(5, 1 << 62).is_full
+    assert clips.usage(5, 0).clips_bytes == 5
+
+
+def test_disk_that_cannot_be_read_counts_as_full(tmp_path: Path) -> None:
+    assert ClipsDir(tmp_path / "unplugged").usage(0, 0).is_full
+
+
+def test_output_file_takes_up_where_the_disk_wrote_less_than_asked(tmp_path: Path) -> None:
+    class Stingy(WatchedDisk):
+        def write(self, fd: int, data: memoryview) -> int:
+            return super().write(fd, data[:3])
+
+    file = OutputFile(Stingy(), tmp_path / "x")
+    assert file.write(b"0123456789") == 10
+    file.close()
+    assert (tmp_path / "x").read_bytes() == b"0123456789"
+
+
+def test_output_file_that_failed_takes_nothing_more(tmp_path: Path) -> None:
+    file = OutputFile(FullDisk(4), tmp_path / "x")
+    with pytest.raises(WriteFailed, match=r"the disk is full: cannot write x: No space left on device"):
+        file.write(b"0123456789")
+    with pytest.raises(WriteFailed):
+        file.write(b"again")
+    file.close()
+    assert (tmp_path / "x").read_bytes() == b"0123"
+
+
+def test_sync_that_failed_in_the_background_fails_the_next_write(tmp_path: Path) -> None:
+    file = OutputFile(FailingDisk("sync_data", range(1, 2)), tmp_path / "x")
+    file.write(b"0123")
+    file.sync()
+    with pytest.raises(WriteFailed, match="the disk failed: cannot sync x"):
+        file.write(b"4567")
+    file.close()
+
+
+def test_closed_file_can_be_synced_in_vain(tmp_path: Path) -> None:
+    file = OutputFile(WatchedDisk(), tmp_path / "x")
+    file.close()
+    file.sync()
+    file.close()
