@@ -3,8 +3,8 @@
 Pure, but for the question whether a file exists.
 """
 
+import os.path
 import re
-from pathlib import Path
 from typing import Final
 
 SYNTHETIC: Final = "synthetic:"
@@ -12,18 +12,19 @@ DEVICE: Final = "/dev/"
 RTSP: Final = ("rtsp://", "rtsps://")
 HTTP: Final = ("http://", "https://")
 PREFIXES: Final = (SYNTHETIC, DEVICE, *RTSP, *HTTP)
-
-# The user's part ends at the last @ before the path: passwords with a bare @ are common in cameras' addresses.
-_USER_PART: Final = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^/?#\s]*)@")
-_SECRET_FIELD: Final = re.compile(
-    r"(?P<name>[?&;][^=&;#\s]*(?:pass|pwd|token|secret|key|auth|sig)[^=&;#\s]*=)[^&;#\s]*", re.IGNORECASE
-)
 HIDDEN: Final = "***"
+
+# The user's part is taken to end at the last @ there is: passwords with a bare @ or / are common in cameras'
+# addresses, and hiding too much of a path is the lesser fault.
+_USER_PART: Final = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>[^\s'\"]*)@")
+_SECRET_FIELD: Final = re.compile(
+    r"(?P<name>[?&;][^=&;#\s]*(?:pass|pwd|pw|token|secret|key|auth|sig)[^=&;#\s]*=)[^&;#\s'\"]*", re.IGNORECASE
+)
 
 
 def is_source(source: str) -> bool:
     """Whether a source can be made of this."""
-    return source.startswith(PREFIXES) or Path(source).exists()
+    return source.startswith(PREFIXES) or os.path.exists(source)  # noqa: PTH110 - Path raises on names too long
 
 
 def without_password(text: str) -> str:

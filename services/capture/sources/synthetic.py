@@ -11,17 +11,15 @@ from typing import Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from preroll.clock import NS_PER_MS, NS_PER_S, Clock
 from preroll.process import Shutdown
-from services.capture.sources.source import Picture, SourceLost
+from services.capture.sources.jpeg_encoding import Pixels, encode_jpeg
+from services.capture.sources.source import Picture
 
 CODE_BITS: Final = 32
 CODE_MASK: Final = 2**CODE_BITS - 1
 SQUARES_ACROSS: Final = 40  # squares that would fill the picture's width
-
-Pixels = npt.NDArray[np.uint8]
 
 _WHITE: Final = (255, 255, 255)
 _ORANGE: Final = (40, 140, 250)
@@ -109,14 +107,6 @@ def _background(width: int, height: int) -> Pixels:
         inner = (round(centre[0] + 0.9 * radius * math.sin(angle)), round(centre[1] - 0.9 * radius * math.cos(angle)))
         cv2.line(pixels, inner, outer, _WHITE, max(1, height // 240), cv2.LINE_AA)
     return pixels
-
-
-def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
-    """The pixels (BGR) as a JPEG of that quality (1 to 100)."""
-    done, data = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    if not done:
-        raise SourceLost(f"no JPEG could be made of {pixels.shape[1]}x{pixels.shape[0]} pixels")
-    return data.tobytes()
 
 
 class SyntheticSource:
