@@ -30,12 +30,14 @@ class JpegSize:
     components: int
 
 
-def size_of(data: bytes | bytearray | memoryview) -> JpegSize:
-    """The size that the JPEG in `data` states, or `JpegDamaged`.
+def size_of(data: bytes | bytearray | memoryview, max_bytes: int) -> JpegSize:
+    """The size that the JPEG in `data` (at most `max_bytes`) states, or `JpegDamaged`.
 
     Up to `PADDING_MAX_BYTES` of zeros or whatever else after the end of the image are tolerated: UVC cameras pad.
     Takes microseconds: only the header and the tail are read.
     """
+    if len(data) > max_bytes:
+        raise JpegDamaged(f"{len(data)} bytes exceed {max_bytes}")
     if len(data) < 4:
         raise JpegDamaged(f"{len(data)} bytes are no JPEG")
     if bytes(data[:2]) != _SOI:

@@ -32,9 +32,7 @@ class Numbering:
         seq = self.next_seq
         self.next_seq += 1
         try:
-            if len(picture.jpeg) > wire.FRAME_MAX_BYTES:
-                raise jpeg.JpegDamaged(f"{len(picture.jpeg)} bytes exceed {wire.FRAME_MAX_BYTES}")
-            size = jpeg.size_of(picture.jpeg)
+            size = jpeg.size_of(picture.jpeg, wire.FRAME_MAX_BYTES)
         except jpeg.JpegDamaged:
             self.rejected += 1
             raise

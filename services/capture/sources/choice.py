@@ -2,7 +2,6 @@
 
 Each kind is imported when it is chosen: a camera's process holds one of OpenCV and PyAV in memory, or neither.
 """
-# ruff: noqa: PLC0415
 
 from preroll.clock import NS_PER_S, Clock
 from preroll.process import Shutdown

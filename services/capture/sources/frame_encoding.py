@@ -9,7 +9,6 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 _QUANTISER_MIN: Final = 1
 _QUANTISER_MAX: Final = 31
-_LAMBDA: Final = 118  # FF_QP2LAMBDA
 _TIME_BASE: Final = Fraction(1, 90_000)
 
 
@@ -53,10 +52,7 @@ class FrameEncoder:
         codec.pix_fmt = "yuvj420p"
         codec.time_base = _TIME_BASE
         codec.thread_count = 1  # threads by frame would hold frames back
-        codec.options = {
-            "flags": "+qscale",
-            "global_quality": str(self._quantiser * _LAMBDA),
-            "qmin": str(_QUANTISER_MIN),
-            "huffman": "default",
-        }
+        # Both limits the same leave the rate control no choice; its `qscale` would be read off each frame instead.
+        quantiser = str(self._quantiser)
+        codec.options = {"qmin": quantiser, "qmax": quantiser, "huffman": "default"}
         return codec
