@@ -46,7 +46,7 @@ RUN python -m compileall -q preroll services
 USER 10001:10001
 VOLUME /clips
 ENV PREROLL_RECORDER_CLIPS_DIR=/clips
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "-m", "services.recorder", "health"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=20s CMD ["python", "-m", "services.recorder", "health"]
 CMD ["python", "-m", "services.recorder"]
 
 FROM code AS api

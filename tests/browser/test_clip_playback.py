@@ -1,0 +1,60 @@
+"""A clip in a real browser: it plays from its first picture to its last."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.support.processes import System
+
+pytestmark = pytest.mark.timeout(180)
+
+PLAY_TO_THE_END = """
+async (url) => {
+    const video = document.createElement('video');
+    video.muted = true;
+    video.src = url;
+    document.body.append(video);
+    await new Promise((resolve, reject) => {
+        video.onended = resolve;
+        video.onerror = () => reject(new Error(video.error.message));
+        video.play().catch(reject);
+    });
+    const quality = video.getVideoPlaybackQuality();
+    return {currentTime: video.currentTime, duration: video.duration, pictures: quality.totalVideoFrames,
+            width: video.videoWidth, height: video.videoHeight};
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("PREROLL_TEST_EVERYTHING"):
+            pytest.fail("no Chromium")
+        pytest.skip("no Chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield launched
+        launched.close()
+
+
+def test_a_clip_plays_to_its_end(browser: Browser, tmp_path: Path) -> None:
+    with System(tmp_path) as system:
+        system.start_all("cam1")
+        system.wait_ring(3, "cam1")
+        event = system.wait_state(system.trigger(pre_s=2, post_s=2)["event_id"], "ready")
+        (clip,) = event["clips"]
+        page = browser.new_page()
+        page.goto(f"{system.url}/healthz")
+        played = page.evaluate(PLAY_TO_THE_END, clip["files"]["clip"]["url"])
+        page.close()
+    assert played["duration"] == pytest.approx(4.0, abs=0.05)
+    assert played["currentTime"] == pytest.approx(played["duration"], abs=0.05)
+    assert (played["width"], played["height"]) == (640, 360)
