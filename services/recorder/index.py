@@ -305,7 +305,7 @@ def _listing(query: wire.ListEvents) -> tuple[str, list[str | int]]:
             where.append("e.key = ?" + (" AND e.value = ?" if is_pair else ""))
         else:
             same = " AND l.value = ?" if is_pair else ""
-            where.append(f"EXISTS (SELECT 1 FROM label AS l WHERE l.event_id = e.event_id AND l.key = ?{same})")
+            where.append(f"EXISTS (SELECT 1 FROM label AS l WHERE l.event_id = e.event_id AND l.key = ?{same})")  # noqa: S608 - values are parameters
         values += [key, value] if is_pair else [key]
     if query.since_unix_ns is not None:
         where.append("e.triggered >= ?")
