@@ -10,6 +10,10 @@ def _main(arguments: list[str]) -> int:
     match arguments:
         case []:
             return service.main()
+        case ["check"]:
+            from services.recorder import check
+
+            return check.run(RecorderSettings.load_or_exit().clips_dir)
         case ["health"]:
             from services.recorder import health
 

@@ -1,15 +1,47 @@
 """Checks the clips directory against the index: is every file there, whole, and what the index and sidecar say?
 
-Reads only. It may run beside a recorder: clips that are being written are left out.
+Changes nothing. It may run beside a recorder: clips that are being written are left out, and what differs is looked at
+a second time, because a clip may have changed between reading the index and its files.
 """
 
+import sqlite3
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
 
 from preroll import wire
 from services.recorder import sidecar
 from services.recorder.files import PART, ClipsDir, sha256_of
+from services.recorder.index import Index
 
-_STATED = ("state", "complete", "shortfall", "delivered", "requested")
+INDEX_NAME: Final = "index.sqlite"
+_STATED: Final = ("state", "complete", "shortfall", "delivered", "requested")
+
+
+def run(clips_dir: Path) -> int:
+    """Print each difference, then the sum; 0 when there is none, else 1."""
+    path = clips_dir / INDEX_NAME
+    if not path.is_file():
+        print(f"{path}: missing; the recorder makes it anew from the files when it starts")
+        return 1
+    clips = ClipsDir(clips_dir)
+    try:
+        index = Index(path)
+        try:
+            found = list(differences(clips, index.all_events()))
+            if found:
+                again = set(differences(clips, index.all_events()))
+                found = [line for line in found if line in again]
+            count = index.count()
+        finally:
+            index.close()
+    except sqlite3.DatabaseError as err:
+        print(f"{path}: damaged: {err}; the recorder makes it anew from the files when it starts")
+        return 1
+    for line in found:
+        print(line)
+    print(f"{count} events, {len(found)} differences")
+    return 1 if found else 0
 
 
 def differences(clips: ClipsDir, events: Iterable[wire.Event]) -> Iterator[str]:

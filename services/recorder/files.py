@@ -11,6 +11,7 @@ Rule: a file under its own name is whole and on disk; whatever is not yet so end
 
 import contextlib
 import hashlib
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from services.recorder.output_file import OutputFile
 
 PART: Final = ".part"
 _DELETED: Final = ".deleted-"
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _HASH_CHUNK_BYTES: Final = 1 << 20
 
 
@@ -175,7 +177,7 @@ class ClipsDir:
 
     def folders(self) -> Iterator[str]:
         """The folders of all events on disk, relative to the root."""
-        for date in sorted(_names_in(self.root)):
+        for date in self._dates():
             for event_id in sorted(_names_in(self.root / date)):
                 if not event_id.startswith(_DELETED) and (self.root / date / event_id).is_dir():
                     yield f"{date}/{event_id}"
@@ -195,10 +197,14 @@ class ClipsDir:
 
     def remove_deleted(self) -> None:
         """At start: end the removals that a crash interrupted."""
-        for date in _names_in(self.root):
+        for date in self._dates():
             for name in _names_in(self.root / date):
                 if name.startswith(_DELETED):
                     shutil.rmtree(self.root / date / name, ignore_errors=True)
+
+    def _dates(self) -> list[str]:
+        # A volume's root may hold what is not ours, such as lost+found.
+        return sorted(name for name in _names_in(self.root) if _DATE.fullmatch(name))
 
     def remove_strays(self, folder: str, keep: frozenset[str] = frozenset()) -> tuple[str, ...]:
         """Remove every `.part` in an event's folder but those of the cameras in `keep`; the names of what went."""

@@ -21,6 +21,7 @@ from preroll import wire
 from preroll.logs import fields
 from services.recorder import sidecar
 from services.recorder.admission import state_of
+from services.recorder.files import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -283,12 +284,19 @@ def _event_of(event_file: Path) -> wire.Event | None:
         except (OSError, sidecar.SidecarDamaged):
             clips.append(clip)
             continue
-        clips.append(document.clip)
+        clips.append(_with_sidecar(document.clip, event_file.with_name(f"{clip.camera_id}.json")))
         newest = document.event
     # The event's own changes (an amended end, protection) are in whichever file was written last.
     return newest.model_copy(
         update={"clips": tuple(clips), "state": state_of(tuple(clips)), "is_protected": event.is_protected}
     )
+
+
+def _with_sidecar(clip: wire.Clip, path: Path) -> wire.Clip:
+    """The clip with its sidecar among its files: a sidecar does not list itself."""
+    name = path.relative_to(path.parent.parent.parent).as_posix()
+    fact = wire.FileFact(path=name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+    return clip.model_copy(update={"files": {**clip.files, "sidecar": fact}})
 
 
 def _listing(query: wire.ListEvents) -> tuple[str, list[str | int]]:

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from preroll.clock import seconds
-from services.recorder.gaps import Hole
+from services.recorder.gaps import Cause, Hole
 from services.recorder.window import Window
 
-_WORDS = {
+_WORDS: dict[Cause, str] = {
     "lost_on_wire": "lost on the wire",
     "rejected_by_capture": "rejected by capture as corrupt",
     "rejected_by_recorder": "rejected by the recorder as malformed",
@@ -49,13 +49,22 @@ def judge(
             said.append(f"ends {seconds(window.to_ns - last_ns):.3f} s early")
     if end_reason is not None:
         said.append(end_reason)
+    by_cause: dict[Cause, list[Hole]] = {}
     for hole in holes:
+        by_cause.setdefault(hole.cause, []).append(hole)
         lost += hole.missing or 0
-        span = f"{seconds(hole.to_ns - hole.from_ns):.3f} s"
-        if hole.cause == "stalled":
-            said.append(f"the camera stalled for {span}")
-        elif hole.cause == "restarted":
-            said.append(f"capture restarted, {span} without a frame, count unknown")
-        else:
-            said.append(f"{hole.missing} frames {_WORDS[hole.cause]}")
+    said += [_told(cause, of_cause) for cause, of_cause in by_cause.items()]
     return Verdict(not said, tuple(said), lost)
+
+
+def _told(cause: Cause, holes: list[Hole]) -> str:
+    """One sentence for all holes of one cause: a bad cable makes thousands, and the sidecar has each."""
+    places = len(holes)
+    span = f"{seconds(sum(hole.to_ns - hole.from_ns for hole in holes)):.3f} s"
+    if cause == "stalled":
+        return f"the camera stalled for {span}" + (f", {places} times in all" if places > 1 else "")
+    if cause == "restarted":
+        times = f" {places} times" if places > 1 else ""
+        return f"capture restarted{times}, {span} without a frame, count unknown"
+    missing = sum(hole.missing or 0 for hole in holes)
+    return f"{missing} frames {_WORDS[cause]}" + (f", in {places} places" if places > 1 else "")

@@ -1,5 +1,8 @@
 """`check` finds every difference between the files and what the index says of them, and nothing where all is well."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ from preroll import wire
 from services.recorder import check
 from services.recorder.describe import hashed, restate
 from services.recorder.files import ClipPaths, ClipsDir
+from services.recorder.index import Index
 from tests.support.clips import Take, Writing
 from tests.support.frames import frames
 
@@ -78,3 +82,43 @@ def test_clips_that_are_being_recorded_are_left_out(tmp_path: Path) -> None:
     clips.write_durably(clips.event_file(take.plan.folder), b"{}")
     take.paths(tmp_path).original_part.write_bytes(b"being written")
     assert list(check.differences(clips, [take.event])) == []
+
+
+def run_check(clips_dir: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "services.recorder", "check"],
+        env={**os.environ, "PREROLL_RECORDER_CLIPS_DIR": str(clips_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_command_exits_with_0_where_all_is_well_and_1_where_not(tmp_path: Path) -> None:
+    take, event = saved_event(tmp_path)
+    index = Index.open(tmp_path / "index.sqlite")
+    index.put(event)
+    index.close()
+    assert run_check(tmp_path) == (0, "1 events, 0 differences\n")
+    flip_a_byte(take.paths(tmp_path).original)
+    code, said = run_check(tmp_path)
+    assert code == 1
+    assert "cam1.original.mp4: its SHA-256 is not" in said
+
+
+def test_command_says_that_the_index_is_missing_or_damaged(tmp_path: Path) -> None:
+    code, said = run_check(tmp_path)
+    assert (code, "index.sqlite: missing" in said) == (1, True)
+    (tmp_path / "index.sqlite").write_bytes(b"no database" * 1000)
+    code, said = run_check(tmp_path)
+    assert (code, "index.sqlite: damaged" in said) == (1, True)
+    assert (tmp_path / "index.sqlite").read_bytes() == b"no database" * 1000
+
+
+def test_nothing_differs_from_an_index_that_was_rebuilt(tmp_path: Path) -> None:
+    take, event = saved_event(tmp_path)
+    ClipsDir(tmp_path).write_durably(take.paths(tmp_path).folder / "event.json", event.model_dump_json().encode())
+    Index.open(tmp_path / "index.sqlite").close()
+    assert run_check(tmp_path) == (0, "1 events, 0 differences\n")

@@ -66,6 +66,17 @@ def test_each_hole_is_told_with_its_cause_and_counted() -> None:
     )
 
 
+def test_many_holes_of_one_cause_are_told_in_one_sentence() -> None:
+    holes = [Hole("lost_on_wire", n * NS_PER_S, (n + 1) * NS_PER_S, "run", n, 2) for n in range(1000)]
+    holes += [Hole("stalled", n * NS_PER_S, (n + 1) * NS_PER_S, "run", n, 0) for n in range(3)]
+    verdict = judge(WINDOW, WINDOW.from_ns, WINDOW.to_ns, PERIOD_NS, holes, None)
+    assert verdict.lost == 2000
+    assert verdict.shortfall == (
+        "2000 frames lost on the wire, in 1000 places",
+        "the camera stalled for 3.000 s, 3 times in all",
+    )
+
+
 def test_a_clip_without_a_frame_is_not_complete() -> None:
     verdict = judge(WINDOW, None, None, PERIOD_NS, (), "the recorder was stopped")
     assert verdict.shortfall == ("no frame of the window could be had", "the recorder was stopped")
