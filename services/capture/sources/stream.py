@@ -70,7 +70,7 @@ class PacketReader:
             elif packet.size:
                 yield _Shot(bytes(packet), self._stream_ns(packet), arrived_ns)
 
-    def _decoded(self, packet: Packet[VideoStream], arrived_ns: int) -> Iterator[_Shot]:
+    def _decoded(self, packet: "Packet[VideoStream]", arrived_ns: int) -> Iterator[_Shot]:
         # A stream that is joined in the middle of a group of pictures has nothing to show before the next keyframe.
         self._has_keyframe |= packet.is_keyframe
         try:
@@ -82,7 +82,7 @@ class PacketReader:
         for frame in frames:
             yield _Shot(self._encoder.encode(frame), self._stream_ns(frame), arrived_ns)
 
-    def _stream_ns(self, timed: Packet[VideoStream] | VideoFrame) -> int:
+    def _stream_ns(self, timed: "Packet[VideoStream] | VideoFrame") -> int:
         """The packet's or frame's time; where it has none, one frame after the one before."""
         if timed.pts is not None and timed.time_base is not None:
             stream_ns = round(timed.pts * timed.time_base * NS_PER_S)
