@@ -88,6 +88,11 @@ def is_camera_id(text: str) -> bool:
     return re.fullmatch(CAMERA_ID_PATTERN, text) is not None and not text.endswith("\n")
 
 
+def is_event_id(text: str) -> bool:
+    """Whether `text` can name an event."""
+    return re.fullmatch(EVENT_ID_PATTERN, text) is not None and not text.endswith("\n")
+
+
 def encode_header(header: FrameHeader) -> bytes:
     """The header's bytes; at most `HEADER_MAX_BYTES` for every valid header."""
     packed: bytes = msgpack.packb(

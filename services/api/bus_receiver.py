@@ -1,0 +1,96 @@
+"""The receiving end of the bus: what every service says goes into the stream, the newest status is kept."""
+
+import asyncio
+import json
+import logging
+from typing import Final
+
+import zmq
+import zmq.asyncio
+
+from preroll import sockets, wire
+from services.api import schemas
+from services.api.stream import Stream
+
+log = logging.getLogger(__name__)
+
+BURST: Final = 200
+SENDERS_MAX: Final = 1_000
+
+
+class BusReceiver:
+    """Receives until it is cancelled. Malformed messages are counted; so are holes in a sender's numbers."""
+
+    def __init__(self, context: zmq.asyncio.Context, bind: str, stream: Stream) -> None:
+        self._stream = stream
+        self._socket = sockets.bus_receiver(context)  # type: ignore[arg-type]
+        self._socket.bind(bind)
+        self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
+        self.received = 0
+        self.malformed = 0
+        self.lost = 0
+        self.captures: dict[str, wire.CaptureStatus] = {}
+        self.recorder: wire.RecorderStatus | None = None
+        self._numbers: dict[str, int] = {}
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._socket.poll()  # type: ignore[misc]
+                for _ in range(BURST):
+                    try:
+                        data: bytes = await self._socket.recv(zmq.DONTWAIT)  # type: ignore[misc]
+                    except zmq.Again:
+                        break
+                    self.take(data)
+                await asyncio.sleep(0)  # a flood of logs must not keep requests waiting
+        finally:
+            self._socket.close()
+
+    def take(self, data: bytes) -> None:
+        """Take one message in."""
+        try:
+            message = wire.decode_bus(data)
+        except wire.WireError as err:
+            self.malformed += 1
+            if self.malformed == 1:
+                log.warning("bus message rejected (further ones are only counted): %s", err)
+            return
+        self.received += 1
+        self._count_losses(message)
+        match message:
+            case wire.LogMessage():
+                record = schemas.log_json(message)
+                self._stream.add("log", record.model_dump_json(), record)
+            case wire.CaptureStatus():
+                self.captures[message.camera_id] = message
+            case wire.RecorderStatus():
+                self.recorder = message
+                cameras = [self.camera_json(camera) for camera in message.cameras]
+                status = {"recorder": message.health.model_dump(), "cameras": [c.model_dump() for c in cameras]}
+                self._stream.add("status", _json(status))
+            case wire.EventChanged():
+                self._stream.add("event", schemas.event_json(message.event).model_dump_json(by_alias=True))
+            case wire.EventDeleted():
+                self._stream.add("event_deleted", _json({"event_id": message.event_id, "reason": message.reason}))
+            case wire.CameraChanged():
+                self._stream.add("camera", self.camera_json(message.camera).model_dump_json())
+
+    def camera_json(self, camera: wire.Camera) -> schemas.Camera:
+        """The camera, with what its capture says of itself."""
+        return schemas.camera_json(camera, self.captures.get(camera.camera_id))
+
+    def forget_camera(self, camera_id: str) -> None:
+        self.captures.pop(camera_id, None)
+
+    def _count_losses(self, message: wire.BusMessage) -> None:
+        expected = self._numbers.pop(message.sender_id, None)
+        if expected is not None:
+            self.lost += max(0, message.number - expected)
+        elif len(self._numbers) >= SENDERS_MAX:
+            del self._numbers[next(iter(self._numbers))]  # the one silent for longest
+        self._numbers[message.sender_id] = message.number + 1
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, separators=(",", ":"))

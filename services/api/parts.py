@@ -1,0 +1,36 @@
+"""What the routes work with: one object, made by the composition root and given to each request."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from preroll.clock import BootId, Clock
+from preroll.process import Shutdown
+from services.api.bus_receiver import BusReceiver
+from services.api.live import Live
+from services.api.recorder_client import RecorderClient
+from services.api.settings import ApiSettings
+from services.api.stream import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of the API."""
+
+    settings: ApiSettings
+    clock: Clock
+    boot_id: BootId
+    shutdown: Shutdown
+    recorder: RecorderClient
+    bus: BusReceiver
+    stream: Stream
+    live: Live
+
+
+def _parts(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+FromParts = Annotated[Parts, Depends(_parts)]

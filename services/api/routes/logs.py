@@ -1,0 +1,69 @@
+"""The stream of what all services say (SSE), and its memory."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from preroll import wire
+from services.api import moments, problems, schemas
+from services.api.parts import FromParts
+from services.api.stream import Filter
+from services.api.streaming import BoundedStream
+
+router = APIRouter(prefix="/logs", tags=["logs"])
+
+ServiceName = Annotated[wire.Service | None, Query()]
+CameraName = Annotated[str | None, Query(max_length=63)]
+EventName = Annotated[str | None, Query(max_length=64)]
+LevelName = Annotated[wire.Level | None, Query(description="This one and graver ones")]
+PartOfMessage = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get(
+    "",
+    response_class=Response,
+    summary="Everything that is said, as it is said (SSE)",
+    description=(
+        "Events: `log` (a record), `event`, `event_deleted`, `camera`, `status`; `dropped` when this client was too slow, "
+        "`reset` when Last-Event-ID is not of this life of the API. Filters choose among log records."
+    ),
+    responses={200: {"content": {"text/event-stream": {}}}, **problems.responses(422, 503)},
+)
+async def follow_logs(
+    parts: FromParts,
+    service: ServiceName = None,
+    camera: CameraName = None,
+    event: EventName = None,
+    level: LevelName = None,
+    text: PartOfMessage = None,
+    last_event_id: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    if parts.stream.clients >= parts.stream.max_clients:
+        raise problems.Problem(503, "too_many_clients", f"max_log_clients={parts.stream.max_clients} listen already")
+    wanted = Filter(service, camera, event, level, text)
+    chunks = parts.stream.follow(wanted, last_event_id, lambda: parts.shutdown.requested)
+    return BoundedStream(
+        chunks, "text/event-stream", parts.settings.send_timeout_s, headers={"X-Accel-Buffering": "no"}
+    )
+
+
+@router.get("/history", summary="The log records that are remembered", responses=problems.responses(422))
+async def log_history(
+    parts: FromParts,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    service: ServiceName = None,
+    camera: CameraName = None,
+    event: EventName = None,
+    level: LevelName = None,
+    text: PartOfMessage = None,
+    since: Annotated[str | None, Query(max_length=64, description="RFC 3339 or Unix seconds")] = None,
+    until: Annotated[str | None, Query(max_length=64, description="RFC 3339 or Unix seconds")] = None,
+) -> schemas.LogHistory:
+    try:
+        since_ns = 0 if since is None else moments.parse(since)
+        until_ns = wire.INT63_MAX if until is None else moments.parse(until)
+    except ValueError as err:
+        raise problems.Problem(422, "invalid", str(err)) from err
+    records = parts.stream.history(Filter(service, camera, event, level, text), 10**9)
+    within = [record for record in records if since_ns <= moments.from_rfc3339(record.time) <= until_ns]
+    return schemas.LogHistory(records=within[-limit:])

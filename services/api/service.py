@@ -1,0 +1,105 @@
+"""Puts the API together and runs it."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+
+import uvicorn
+import zmq
+import zmq.asyncio
+
+from preroll.bus import BusSender
+from preroll.clock import SystemClock, read_boot_id
+from preroll.logs import Logs, fields
+from preroll.process import Shutdown
+from services.api.app import create_app
+from services.api.bus_receiver import BusReceiver
+from services.api.live import Live
+from services.api.parts import Parts
+from services.api.recorder_client import RecorderClient
+from services.api.settings import ApiSettings
+from services.api.stream import Stream
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 5
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signals: it would raise them again at its end."""
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+
+async def serve(settings: ApiSettings, shutdown: Shutdown) -> None:
+    """Serve until the shutdown is requested."""
+    clock = SystemClock()
+    context = zmq.asyncio.Context()
+    stream = Stream(settings.log_memory, settings.max_log_clients)
+    recorder = RecorderClient(context, settings.control_connect, settings.query_connect, settings.recorder_timeout_s)
+    parts = Parts(
+        settings=settings,
+        clock=clock,
+        boot_id=read_boot_id(),
+        shutdown=shutdown,
+        recorder=recorder,
+        bus=BusReceiver(context, settings.bus_bind, stream),
+        stream=stream,
+        live=Live(recorder, settings.live_fps, settings.max_live_clients),
+    )
+    server = Server(
+        uvicorn.Config(
+            create_app(parts),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_S,
+            server_header=False,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.should_exit = True
+        parts.stream.wake()
+        parts.live.wake()
+
+    def end_soon() -> None:
+        loop.call_soon_threadsafe(end)
+
+    shutdown.call_on_request(end_soon)
+    log.info("api listens", extra=fields(host=settings.host, port=settings.port))
+    try:
+        await server.serve()
+    finally:
+        context.destroy(linger=0)
+    if not shutdown.requested:
+        shutdown.fail("the HTTP server ended")
+
+
+def main() -> int:
+    """Run the API by the settings in the environment; its exit code."""
+    settings = ApiSettings.load_or_exit()
+    host = socket.gethostname()
+    shutdown = Shutdown()
+    shutdown.watch_signals()
+    logs = Logs("api", host, settings.log_level)
+    own_bus = settings.bus_bind.replace("://0.0.0.0:", "://127.0.0.1:").replace("://*:", "://127.0.0.1:")
+    with zmq.Context[zmq.Socket[bytes]]() as context:
+        bus = BusSender(context, own_bus, "api", host, SystemClock())
+        bus.start()
+        logs.start(bus)
+        try:
+            asyncio.run(serve(settings, shutdown))
+        except (Exception, SystemExit) as err:
+            log.exception("the API cannot go on: %s", err)
+            return 1
+        finally:
+            log.info("api ends", extra=fields(reason=shutdown.reason))
+            logs.close()
+            bus.close()
+    return shutdown.exit_code

@@ -1,0 +1,44 @@
+"""A response that is sent as it comes into being, to clients that may be slow, stalled or gone."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+
+class BoundedStream(Response):
+    """Sends what `chunks` gives. A client that takes nothing for `send_timeout_s` seconds is let go."""
+
+    def __init__(
+        self, chunks: AsyncIterator[bytes], media_type: str, send_timeout_s: float, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(media_type=media_type, headers={"Cache-Control": "no-store", **(headers or {})})
+        del self.headers["content-length"]
+        self._chunks = chunks
+        self._send_timeout_s = send_timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+    async def _send(self, send: Send) -> None:
+        async with contextlib.aclosing(self._chunks) as chunks:  # type: ignore[type-var]
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            with contextlib.suppress(TimeoutError):
+                async for chunk in chunks:
+                    async with asyncio.timeout(self._send_timeout_s):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
