@@ -48,7 +48,12 @@ class Problem(Exception):
     """Ends a request with a problem."""
 
     def __init__(
-        self, status: int, code: str, detail: str, state: wire.ClipState | None = None, headers: dict[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        state: wire.ClipState | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.body = ProblemBody(title=_title(status), status=status, code=code, detail=detail, state=state)
@@ -102,7 +107,9 @@ def install(app: FastAPI) -> None:
         return response_of(invalid(err.errors()))
 
     async def on_bug(request: Request, err: Exception) -> Response:
-        log.error("request failed", exc_info=err, extra={"fields": {"path": request.url.path, "method": request.method}})
+        log.error(
+            "request failed", exc_info=err, extra={"fields": {"path": request.url.path, "method": request.method}}
+        )
         return response_of(Problem(500, "internal", "the API failed; its log says why"))
 
     handlers: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {

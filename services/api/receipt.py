@@ -25,9 +25,7 @@ class NoteReceipt:
 
 def _receipt(request: Request) -> wire.InstantRecord:
     received: Instant = request.scope["preroll.received"]
-    return wire.InstantRecord(
-        boot_id=received.boot_id, monotonic_ns=received.monotonic_ns, unix_ns=received.unix_ns
-    )
+    return wire.InstantRecord(boot_id=received.boot_id, monotonic_ns=received.monotonic_ns, unix_ns=received.unix_ns)
 
 
 Received = Annotated[wire.InstantRecord, Depends(_receipt)]

@@ -28,7 +28,9 @@ class Trigger(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     event_id: wire.EventId | None = Field(None, examples=["line4-20260301-0017"])
-    cameras: Annotated[list[wire.CameraId], Field(min_length=1, max_length=256)] | None = Field(None, examples=[["cam1"]])
+    cameras: Annotated[list[wire.CameraId], Field(min_length=1, max_length=256)] | None = Field(
+        None, examples=[["cam1"]]
+    )
     at: str | float | None = Field(None, examples=["2026-03-01T12:00:00.250Z"], description="RFC 3339 or Unix seconds")
     at_frame: FrameName | None = None
     pre_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] | None = Field(None, examples=[5])
@@ -40,7 +42,7 @@ class Trigger(BaseModel):
     @classmethod
     def _is_a_moment(cls, at: Any) -> Any:
         if isinstance(at, bool) or not isinstance(at, str | int | float | None):
-            raise ValueError("at is RFC 3339 text or Unix seconds")
+            raise ValueError("at is RFC 3339 text or Unix seconds")  # noqa: TRY004 - pydantic turns this into a fault
         if at is not None:
             moments.parse(at)
         return float(at) if isinstance(at, int) else at
@@ -83,7 +85,9 @@ class File(BaseModel):
 class Clip(BaseModel):
     camera_id: str = Field(examples=["cam1"])
     state: wire.ClipState
-    coverage: wire.Coverage = Field(description="How much of the window the ring could give when the event was accepted")
+    coverage: wire.Coverage = Field(
+        description="How much of the window the ring could give when the event was accepted"
+    )
     missing_s: float = Field(description="Seconds of the window that the ring could not give")
     complete: bool | None = Field(description="Whether the clip shows its whole window; null until the recording ends")
     shortfall: list[str] = Field(description="What the clip lacks, in words")

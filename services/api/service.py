@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 
 import uvicorn
 import zmq
@@ -29,8 +30,9 @@ GRACE_S = 5
 class Server(uvicorn.Server):
     """uvicorn without its own signals: it would raise them again at its end."""
 
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 async def serve(settings: ApiSettings, shutdown: Shutdown) -> None:
@@ -95,8 +97,8 @@ def main() -> int:
         logs.start(bus)
         try:
             asyncio.run(serve(settings, shutdown))
-        except (Exception, SystemExit) as err:
-            log.exception("the API cannot go on: %s", err)
+        except (Exception, SystemExit):
+            log.exception("the API cannot go on")
             return 1
         finally:
             log.info("api ends", extra=fields(reason=shutdown.reason))

@@ -94,9 +94,7 @@ class Stream:
         found.reverse()
         return found
 
-    async def follow(
-        self, wanted: Filter, last_id: str | None, is_ending: Callable[[], bool]
-    ) -> AsyncIterator[bytes]:
+    async def follow(self, wanted: Filter, last_id: str | None, is_ending: Callable[[], bool]) -> AsyncIterator[bytes]:
         """SSE for one client: what it missed since `last_id` (all that is remembered, without one), then what comes."""
         number, greeting = self._begin(last_id)
         self.clients += 1

@@ -12,7 +12,11 @@ class BoundedStream(Response):
     """Sends what `chunks` gives. A client that takes nothing for `send_timeout_s` seconds is let go."""
 
     def __init__(
-        self, chunks: AsyncIterator[bytes], media_type: str, send_timeout_s: float, headers: dict[str, str] | None = None
+        self,
+        chunks: AsyncIterator[bytes],
+        media_type: str,
+        send_timeout_s: float,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(media_type=media_type, headers={"Cache-Control": "no-store", **(headers or {})})
         del self.headers["content-length"]
@@ -20,6 +24,7 @@ class BoundedStream(Response):
         self._send_timeout_s = send_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope  # the answer is the same for every request that came this far
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
         try:

@@ -63,7 +63,9 @@ def check_window(pre_s: float, post_s: float, limits: Limits) -> None:
     """Raise when the window is longer than a clip may be, or empty."""
     length_s = pre_s + post_s
     if length_s > limits.max_clip_s:
-        raise CommandRejected("window_out_of_bounds", f"clip of {length_s:g} s exceeds max_clip_s={limits.max_clip_s:g}")
+        raise CommandRejected(
+            "window_out_of_bounds", f"clip of {length_s:g} s exceeds max_clip_s={limits.max_clip_s:g}"
+        )
     if length_s <= 0:
         raise CommandRejected("window_out_of_bounds", "clip of 0 s: pre_s + post_s must be more than 0")
 

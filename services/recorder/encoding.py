@@ -134,7 +134,9 @@ class EncodePool:
                 worker.end()
             if outcome is None or isinstance(outcome, JobDone):
                 return outcome
-            log.warning("encoding failed: %s", outcome.reason, extra={"fields": {**about["fields"], "attempt": attempt}})
+            log.warning(
+                "encoding failed: %s", outcome.reason, extra={"fields": {**about["fields"], "attempt": attempt}}
+            )
         return outcome
 
 
@@ -196,7 +198,9 @@ class _Worker:
         if self._pipe is None:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=work, args=(theirs, os.getpid()), name="preroll-encoder", daemon=True)
+            self._process = context.Process(
+                target=work, args=(theirs, os.getpid()), name="preroll-encoder", daemon=True
+            )
             self._process.start()
             theirs.close()
         return self._pipe

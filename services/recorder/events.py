@@ -141,7 +141,9 @@ class Events:
         opened = self.opened(command.event_id)
         event = self.get(command.event_id)
         if opened is None or event.state not in ("scheduled", "recording"):
-            raise CommandRejected("wrong_state", f"event {command.event_id} is {event.state}: it runs no more", event.state)
+            raise CommandRejected(
+                "wrong_state", f"event {command.event_id} is {event.state}: it runs no more", event.state
+            )
         check_window(event.pre_s, max(command.post_s, 1e-3), self._limits)
         with opened.lock:
             trigger_ns = opened.plan.anchor.trigger_ns
@@ -193,9 +195,7 @@ class Events:
 
     # --- what the stages report
 
-    def change_clip(
-        self, event_id: str, camera_id: str, change: Callable[[wire.Clip], wire.Clip]
-    ) -> OpenEvent | None:
+    def change_clip(self, event_id: str, camera_id: str, change: Callable[[wire.Clip], wire.Clip]) -> OpenEvent | None:
         """Change a clip's record, store it and tell it; `None` when the event is gone or deleted."""
         with self._lock:
             opened = self._open.get(event_id)
@@ -301,9 +301,7 @@ class Events:
         if reason is not None:
             raise CommandRejected("storage_full", reason)
 
-    def _begin(
-        self, command: wire.StartEvent, plan: EventPlan, now_ns: int, pre_s: float, post_s: float
-    ) -> OpenEvent:
+    def _begin(self, command: wire.StartEvent, plan: EventPlan, now_ns: int, pre_s: float, post_s: float) -> OpenEvent:
         state: wire.ClipState = "scheduled" if plan.window.from_ns > now_ns else "recording"
         with self._cameras.lock:
             tracks = self._select(command.cameras)
@@ -353,7 +351,8 @@ class Events:
             busy = sorted(wanted.intersection(clip.camera_id for clip in opened.event.clips))
             if busy:
                 raise CommandRejected(
-                    "overlapping", f"camera {busy[0]} is being recorded for event {opened.event.event_id}",
+                    "overlapping",
+                    f"camera {busy[0]} is being recorded for event {opened.event.event_id}",
                     opened.event.state,
                 )
 

@@ -172,7 +172,9 @@ class Stages:
         self._events.change_clip(job.event_id, job.camera_id, lambda _: clip)
         log.info(
             "clip ready",
-            extra={"fields": {**about["fields"], "ready_after_s": clip.ready_after_s, "took_s": round(outcome.took_s, 3)}},
+            extra={
+                "fields": {**about["fields"], "ready_after_s": clip.ready_after_s, "took_s": round(outcome.took_s, 3)}
+            },
         )
 
     def _finished(self, opened: OpenEvent, job: Job, outcome: JobDone) -> wire.Clip:
@@ -212,9 +214,7 @@ class Stages:
     def _make_room(self) -> None:
         usage = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
         offered = (Removable(*row) for row in self._index.removable())
-        for event_id in what_goes(
-            offered, self._limits, self._clock.unix_ns(), usage.clips_bytes, usage.free_bytes
-        ):
+        for event_id in what_goes(offered, self._limits, self._clock.unix_ns(), usage.clips_bytes, usage.free_bytes):
             event = self._index.get(event_id)
             if event is not None and self._events.opened(event_id) is None and not event.is_protected:
                 self._events.remove(event, "retention")
@@ -222,7 +222,10 @@ class Stages:
         self._disk = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
         if self._disk.is_full != was_full:
             say = log.error if self._disk.is_full else log.info
-            say("disk is full" if self._disk.is_full else "disk has room again", extra=fields(free_bytes=self._disk.free_bytes))
+            say(
+                "disk is full" if self._disk.is_full else "disk has room again",
+                extra=fields(free_bytes=self._disk.free_bytes),
+            )
 
 
 def _with_shortfall(text: str) -> "Any":

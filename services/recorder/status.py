@@ -55,9 +55,7 @@ class Status:
         """Send the status, and every change of a camera's state since the last time."""
         cameras = self.cameras()
         health = self.health()
-        bus.send(
-            lambda stamp: wire.RecorderStatus.model_validate({**stamp, "cameras": cameras, "health": health})
-        )
+        bus.send(lambda stamp: wire.RecorderStatus.model_validate({**stamp, "cameras": cameras, "health": health}))
         for camera in cameras:
             before = self._states.get(camera.camera_id)
             if before != camera.state:
@@ -81,5 +79,3 @@ def resident_bytes() -> int:
     if not statm.exists():
         return 0
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-

@@ -14,7 +14,9 @@ from services.api.streaming import BoundedStream
 router = APIRouter(prefix="/cameras", tags=["cameras"])
 
 CameraId = Annotated[str, Path(pattern=wire.CAMERA_ID_PATTERN)]
-_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "A JPEG, as the camera sent it"}}
+_JPEG: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}}, "description": "A JPEG, as the camera sent it"}
+}
 
 
 @router.get("", summary="All cameras", responses=problems.responses(503))
@@ -62,9 +64,7 @@ async def get_frame(
         at=received,
         age_ns=max(0, parts.clock.monotonic_ns() - received.monotonic_ns),
         offset_ns=0 if at_ns is None else at_ns - received.unix_ns,
-        ref=None
-        if run_id is None or seq is None
-        else wire.FrameRef(camera_id=camera_id, run_id=run_id, seq=seq),
+        ref=None if run_id is None or seq is None else wire.FrameRef(camera_id=camera_id, run_id=run_id, seq=seq),
         steps=steps,
     )
     return _picture(await parts.recorder.frame(query))
@@ -78,7 +78,9 @@ async def get_frame(
 )
 async def live(parts: FromParts, camera_id: CameraId) -> Response:
     if parts.live.clients >= parts.live.max_clients:
-        raise problems.Problem(503, "too_many_clients", f"max_live_clients={parts.live.max_clients} are looking already")
+        raise problems.Problem(
+            503, "too_many_clients", f"max_live_clients={parts.live.max_clients} are looking already"
+        )
     await parts.recorder.frame(wire.GetFrame(camera_id=camera_id))  # an unknown camera is refused, not waited for
     return BoundedStream(
         parts.live.follow(camera_id, lambda: parts.shutdown.requested),

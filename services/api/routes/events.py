@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
 
 from preroll import wire
@@ -49,7 +49,9 @@ async def get_event(parts: FromParts, event_id: str) -> schemas.Event:
     return schemas.event_json(await _event(parts, event_id))
 
 
-@router.patch("/{event_id}", summary="Move the end of a running event", responses=problems.responses(404, 409, 422, 503))
+@router.patch(
+    "/{event_id}", summary="Move the end of a running event", responses=problems.responses(404, 409, 422, 503)
+)
 async def amend_event(parts: FromParts, event_id: str, amendment: schemas.Amendment) -> schemas.Event:
     _check_id(event_id)
     reply = await parts.recorder.event(wire.AmendEvent(event_id=event_id, post_s=amendment.post_s))
@@ -69,7 +71,9 @@ async def delete_event(parts: FromParts, event_id: str) -> Response:
     return Response(status_code=204)
 
 
-@router.put("/{event_id}/protection", summary="Keep an event from retention", responses=problems.responses(404, 422, 503))
+@router.put(
+    "/{event_id}/protection", summary="Keep an event from retention", responses=problems.responses(404, 422, 503)
+)
 async def protect_event(parts: FromParts, event_id: str, protection: schemas.Protection) -> schemas.Event:
     _check_id(event_id)
     reply = await parts.recorder.event(wire.ProtectEvent(event_id=event_id, is_protected=protection.protected))
@@ -89,7 +93,6 @@ async def protect_event(parts: FromParts, event_id: str, protection: schemas.Pro
 )
 async def get_file(
     parts: FromParts,
-    request: Request,
     event_id: str,
     file_name: str,
     download: Annotated[Literal["0", "1"], Query(description="1: as an attachment")] = "0",

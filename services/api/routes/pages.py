@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 
@@ -33,6 +33,7 @@ async def events() -> FileResponse:
 
 @router.get("/ui/events/{event_id}")
 async def event(event_id: str) -> FileResponse:
+    del event_id  # the page reads it from its own address
     return _page("event.html")
 
 
@@ -42,7 +43,7 @@ async def sign_in() -> FileResponse:
 
 
 @router.get("/docs")
-async def docs(request: Request) -> HTMLResponse:
+async def docs() -> HTMLResponse:
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Preroll",
@@ -50,4 +51,4 @@ async def docs(request: Request) -> HTMLResponse:
         swagger_css_url="/docs-assets/swagger-ui.css",
         swagger_favicon_url="/static/favicon.svg",
     )
-    return HTMLResponse(page.body, headers={"X-Preroll-Page": "docs"})
+    return HTMLResponse(page.body)

@@ -35,7 +35,11 @@ BODY_MAX_BYTES: Final = 64 * 1024
     openapi_extra={
         "requestBody": {
             "required": False,
-            "content": {"application/json": {"schema": schemas.Trigger.model_json_schema(ref_template="#/components/schemas/{model}")}},
+            "content": {
+                "application/json": {
+                    "schema": schemas.Trigger.model_json_schema(ref_template="#/components/schemas/{model}")
+                }
+            },
         }
     },
 )
