@@ -80,11 +80,14 @@ class ClipWriter:
             self._recording.end(str(failure))
             self._drain()
             count = self._rescue()
-        outcome = self._settle(count, failure)
-        if isinstance(outcome, Written):
-            self._on_saved(outcome)
-        else:
-            self._on_failed(outcome)
+        try:
+            outcome = self._settle(count, failure)
+            if isinstance(outcome, Written):
+                self._on_saved(outcome)
+            else:
+                self._on_failed(outcome)
+        except Exception:
+            log.exception("clip's end not taken up: its files are as they are", extra=self._about())
 
     def _record(self) -> WriteFailed | None:
         """Write the recording to its end and give the file its name; the failure that prevented it, if any."""

@@ -4,15 +4,17 @@ The command thread starts, amends and deletes; writers and encoders report from 
 under the event's lock, stored in the index, then told on the bus. An event is acknowledged once it is stored.
 """
 
+import contextlib
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from preroll import wire
 from preroll.bus import BusSender
-from preroll.clock import Clock, nanoseconds, seconds
+from preroll.clock import NS_PER_S, Clock, nanoseconds, seconds
 from preroll.logs import fields
 from services.recorder.admission import (
     Anchor,
@@ -24,6 +26,7 @@ from services.recorder.admission import (
     state_of,
 )
 from services.recorder.cameras import Cameras, CameraTrack
+from services.recorder.disk import WriteFailed
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
 from services.recorder.open_event import EventPlan, OpenEvent, describe_clip
@@ -31,6 +34,8 @@ from services.recorder.recording import Recording
 from services.recorder.window import Window
 
 log = logging.getLogger(__name__)
+
+STORE_AGAIN_NS: Final = NS_PER_S
 
 
 class ClipsStage(Protocol):
@@ -68,6 +73,7 @@ class Events:
         self._lock = threading.Lock()
         self._open: dict[str, OpenEvent] = {}
         self._is_closing = False
+        self._store_again_ns = 0
         self.stage: ClipsStage | None = None
 
     # --- looking
@@ -206,15 +212,13 @@ class Events:
             if self._is_going(opened):
                 return None
             self._store(opened)
-            if opened.is_finished:
-                with self._lock:
-                    self._open.pop(event_id, None)
+            self._close_if_finished(opened)
         return opened
 
     def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
         """Remove a finished event and its files, and tell it."""
+        self._clips.remove_event(self._folder_of(event))  # first: a row without a folder is dropped at start
         self._index.delete(event.event_id)
-        self._clips.remove_event(self._folder_of(event))
         self._bus.send(
             lambda stamp: wire.EventDeleted.model_validate({**stamp, "event_id": event.event_id, "reason": reason})
         )
@@ -223,8 +227,9 @@ class Events:
     # --- time
 
     def tick(self) -> None:
-        """Begin the scheduled events whose window has begun."""
+        """Begin the scheduled events whose window has begun; store what could not be stored before."""
         now_ns = self._clock.monotonic_ns()
+        self._store_again(now_ns)
         for opened in self.active():
             if opened.event.state == "scheduled" and opened.plan.window.from_ns <= now_ns:
                 with opened.lock:
@@ -366,6 +371,9 @@ class Events:
     def _abandon(self, opened: OpenEvent) -> None:
         for recording in opened.recordings.values():
             recording.end("not accepted")
+        with contextlib.suppress(WriteFailed, sqlite3.Error):
+            self._clips.remove_event(opened.plan.folder)
+            self._index.delete(opened.event.event_id)
 
     def _start_writers(self, opened: OpenEvent) -> None:
         assert self.stage is not None
@@ -373,8 +381,35 @@ class Events:
             self.stage.write(opened, recording)
 
     def _store(self, opened: OpenEvent) -> None:
-        self._index.put(opened.event, opened.plan.as_json())
+        self._put(opened)
         self._tell(opened)
+
+    def _put(self, opened: OpenEvent) -> None:
+        """The clip's files are on disk, and say what the row is to say: a full disk delays the row, nothing more."""
+        try:
+            self._index.put(opened.event, opened.plan.as_json())
+            opened.is_stored = True
+        except sqlite3.Error as err:
+            opened.is_stored = False
+            about = fields(event_id=opened.event.event_id, error=str(err))
+            log.error("event not stored in the index, tried again later", extra=about)
+
+    def _store_again(self, now_ns: int) -> None:
+        if now_ns < self._store_again_ns:
+            return
+        self._store_again_ns = now_ns + STORE_AGAIN_NS
+        with self._lock:
+            unstored = [opened for opened in self._open.values() if not opened.is_stored]
+        for opened in unstored:
+            with opened.lock:
+                if not opened.is_doomed:
+                    self._put(opened)
+                    self._close_if_finished(opened)
+
+    def _close_if_finished(self, opened: OpenEvent) -> None:
+        if opened.is_finished and opened.is_stored:
+            with self._lock:
+                self._open.pop(opened.event.event_id, None)
 
     def _tell(self, opened: OpenEvent) -> None:
         event = opened.event

@@ -120,6 +120,13 @@ class Index:
         with self._lock, self._writer:
             self._put(event, None if plan is None else json.dumps(plan))
 
+    def adopt(self, event_file: Path) -> bool:
+        """Take in the event of a folder, as its files have it; false when its record cannot be read."""
+        event = _event_of(event_file)
+        if event is not None:
+            self.put(event)
+        return event is not None
+
     def delete(self, event_id: str) -> None:
         """Forget the event, if it is known."""
         with self._lock, self._writer:
@@ -231,7 +238,7 @@ class Index:
         """Take in every event that the files tell of: the event's record, with the clips as their sidecars have them."""
         found = 0
         with self._lock, self._writer:
-            for event_file in sorted(clips_dir.glob("*/*/event.json")):
+            for event_file in sorted(clips_dir.glob("[0-9]*/[A-Za-z0-9]*/event.json")):
                 event = _event_of(event_file)
                 if event is not None:
                     self._put(event, None)

@@ -19,6 +19,7 @@ from services.recorder.events import Events
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
 from services.recorder.open_event import OpenEvent
+from services.recorder.reconcile import reconcile
 from services.recorder.recording import Recording
 from services.recorder.retention import Removable, RetentionLimits, what_goes
 from services.recorder.salvage import salvage
@@ -70,7 +71,7 @@ class Stages:
 
     def resume(self) -> None:
         """Take up what an earlier life left: salvage recordings, keep the scheduled, queue what is not ready."""
-        self._clips.remove_deleted()
+        reconcile(self._clips, self._index)
         for event in self._index.unfinished():
             opened = self._events.adopt(event)
             for clip in salvage(self._clips, opened.plan.folder, event, self._clock):
