@@ -1,0 +1,110 @@
+"""The disk is too full for a row of the index: the event goes on, and its row follows when there is room."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zmq
+
+from preroll import wire
+from preroll.bus import BusSender
+from preroll.clock import NS_PER_S
+from services.recorder.admission import CommandRejected, Limits
+from services.recorder.cameras import Cameras
+from services.recorder.events import Events
+from services.recorder.files import ClipsDir
+from services.recorder.index import Index
+from services.recorder.open_event import OpenEvent
+from services.recorder.recording import Recording
+from tests.support.clocks import HandClock
+
+BOOT = "boot-of-the-test"
+
+
+class FullIndex(Index):
+    is_full = False
+
+    def put(self, event: wire.Event, plan: dict[str, Any] | None = None) -> None:
+        if self.is_full:
+            raise sqlite3.OperationalError("database or disk is full")
+        super().put(event, plan)
+
+
+class NoStage:
+    def write(self, opened: OpenEvent, recording: Recording) -> None:
+        """Nothing is written here."""
+
+    def is_storage_full(self) -> str | None:
+        return None
+
+
+class Recorder:
+    def __init__(self, root: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+        self.clock = HandClock()
+        self.clips = ClipsDir(root)
+        self.index = FullIndex(root / "index.sqlite")
+        cameras = Cameras(10, 100_000_000, 10_000_000, 4, BOOT)
+        cameras.remember("cam1", self.clock.monotonic_ns())
+        bus = BusSender(context, "inproc://nobody", "recorder", "here", self.clock)
+        limits = Limits(5, 10, 60, 60, 10, "separate")
+        self.events = Events(cameras, self.index, self.clips, limits, bus, self.clock, BOOT)
+        self.events.stage = NoStage()
+
+    def start(self) -> wire.Event:
+        received = wire.InstantRecord(
+            boot_id=BOOT, monotonic_ns=self.clock.monotonic_ns(), unix_ns=self.clock.unix_ns()
+        )
+        return self.events.start(wire.StartEvent(event_id="ev1", fingerprint="f", received=received, age_ns=0)).event
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> Iterator[Recorder]:
+    made = Recorder(tmp_path, context)
+    yield made
+    made.index.close()
+
+
+def ready(clip: wire.Clip) -> wire.Clip:
+    return clip.model_copy(update={"state": "ready"})
+
+
+def test_clip_that_ends_while_the_disk_is_full_is_stored_later(recorder: Recorder) -> None:
+    recorder.start()
+    recorder.index.is_full = True
+    recorder.events.change_clip("ev1", "cam1", ready)
+    assert recorder.events.get("ev1").state == "ready"
+    stored = recorder.index.get("ev1")
+    assert stored is not None
+    assert stored.state == "recording"
+    recorder.index.is_full = False
+    recorder.clock.advance(2)
+    recorder.events.tick()
+    stored = recorder.index.get("ev1")
+    assert stored is not None
+    assert stored.state == "ready"
+    assert recorder.events.opened("ev1") is None
+
+
+def test_row_is_tried_again_once_a_second_and_no_oftener(recorder: Recorder) -> None:
+    recorder.start()
+    recorder.events.tick()
+    recorder.index.is_full = True
+    recorder.events.change_clip("ev1", "cam1", ready)
+    recorder.index.is_full = False
+    recorder.clock.advance(0.5)
+    recorder.events.tick()
+    assert recorder.events.opened("ev1") is not None
+    recorder.clock.advance(NS_PER_S / 1e9)
+    recorder.events.tick()
+    assert recorder.events.opened("ev1") is None
+
+
+def test_trigger_whose_row_is_refused_is_not_accepted_and_leaves_nothing(recorder: Recorder) -> None:
+    recorder.index.is_full = True
+    with pytest.raises(CommandRejected, match="could not be stored"):
+        recorder.start()
+    assert list(recorder.clips.folders()) == []
+    recorder.index.is_full = False
+    assert recorder.start().event_id == "ev1"
