@@ -80,7 +80,8 @@ class PacketReader:
             yield _Shot(b"", self._stream_ns(packet), arrived_ns)
             return
         for frame in frames:
-            yield _Shot(self._encoder.encode(frame), self._stream_ns(frame), arrived_ns)
+            stream_ns = self._stream_ns(frame)  # before the encoder, which writes its own times into what it is given
+            yield _Shot(self._encoder.encode(frame), stream_ns, arrived_ns)
 
     def _stream_ns(self, timed: "Packet[VideoStream] | VideoFrame") -> int:
         """The packet's or frame's time; where it has none, one frame after the one before."""
@@ -194,12 +195,12 @@ def open_stream(
 ) -> LiveStreamSource | PlaybackSource:
     """The source at `url` (or path), or `SourceLost`. `timeouts_s` are for opening and for every read.
 
-    What has an end is a recording, wherever it lies; what has none is live.
+    A file, and whatever over HTTP has an end, is a recording and is paced here; RTSP servers pace what they send.
     """
     shown = without_password(url)
     container = _open_container(url, timeouts_s)
     try:
-        if "://" not in url or container.duration:
+        if "://" not in url or (container.duration and not url.startswith(RTSP)):
             return PlaybackSource(container, url, jpeg_quality, timeouts_s, clock, shutdown)
         return LiveStreamSource(container, shown, jpeg_quality, clock)
     except BaseException:

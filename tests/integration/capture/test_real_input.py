@@ -50,14 +50,14 @@ def assert_times_are_plausible(frames: list[Received], *, jitter_ms: float) -> N
 def scan_data(jpeg: bytes) -> bytes:
     """The entropy-coded data, which is what RTP carries of a JPEG: tables and headers are made anew (RFC 2435)."""
     at = jpeg.index(b"\xff\xda")
-    return jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") : jpeg.rindex(b"\xff\xd9")]
+    return jpeg[at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big") : jpeg.index(b"\xff\xd9", at)]
 
 
 def test_an_mjpeg_file_is_looped_in_real_time_with_its_very_bytes(
     pictures: Pictures, subscriber: Subscriber, tmp_path: Path
 ) -> None:
     clip = tmp_path / "short.mp4"
-    ffmpeg("-r", str(FPS), "-i", pictures.pattern, "-frames:v", "40", "-c", "copy", str(clip))
+    ffmpeg("-framerate", str(FPS), "-i", pictures.pattern, "-frames:v", "40", "-c", "copy", str(clip))
     with CaptureProcess(tmp_path / "log", source=str(clip), frames_connect=subscriber.address) as capture:
         frames = subscriber.wait_for(100)
         assert capture.end()[0] == 0
@@ -69,7 +69,9 @@ def test_an_mjpeg_file_is_looped_in_real_time_with_its_very_bytes(
 
 def test_an_h264_file_is_decoded_without_a_hole(pictures: Pictures, subscriber: Subscriber, tmp_path: Path) -> None:
     clip = tmp_path / "clip with a space.mp4"
-    ffmpeg("-r", str(FPS), "-i", pictures.pattern, "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", str(clip))
+    ffmpeg(
+        "-framerate", str(FPS), "-i", pictures.pattern, "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", str(clip)
+    )
     with CaptureProcess(tmp_path / "log", source=str(clip), frames_connect=subscriber.address):
         frames = subscriber.wait_for(COUNT + 30)
     assert_without_a_hole(numbers_in(frames))
@@ -112,9 +114,9 @@ def rtsp(pictures: Pictures) -> Iterator[str]:
         ).returncode
     ):
         pytest.skip("GStreamer's RTSP server is not installed: gir1.2-gst-rtsp-server-1.0 and python3-gi")
-    server = subprocess.Popen(
-        [SYSTEM_PYTHON, str(RTSP_SERVER), pictures.pattern, str(COUNT), str(FPS)], stdout=subprocess.PIPE, text=True
-    )
+    recording = pictures.folder / "pictures.avi"
+    ffmpeg("-framerate", str(FPS), "-i", pictures.pattern, "-c", "copy", str(recording))
+    server = subprocess.Popen([SYSTEM_PYTHON, str(RTSP_SERVER), str(recording)], stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     with server.stdout:
         yield f"rtsp://127.0.0.1:{server.stdout.readline().strip()}"
