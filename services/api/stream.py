@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, Literal
 
 from preroll import wire
 from services.api import schemas
@@ -20,6 +20,7 @@ GATHER_S: Final = 0.05
 KEEP_ALIVE_S: Final = 15.0
 CHUNK_RECORDS: Final = 500
 EventType = str
+Replay = Literal["all", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,11 @@ class Stream:
         found.reverse()
         return found
 
-    async def follow(self, wanted: Filter, last_id: str | None, is_ending: Callable[[], bool]) -> AsyncIterator[bytes]:
-        """SSE for one client: what it missed since `last_id` (all that is remembered, without one), then what comes."""
-        number, greeting = self._begin(last_id)
+    async def follow(
+        self, wanted: Filter, last_id: str | None, replay: Replay, is_ending: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        """SSE for one client: what it missed since `last_id`, or without one what `replay` says, then what comes."""
+        number, greeting = self._begin(last_id, replay)
         self.clients += 1
         try:
             yield greeting
@@ -123,11 +126,11 @@ class Stream:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _begin(self, last_id: str | None) -> tuple[int, bytes]:
+    def _begin(self, last_id: str | None, replay: Replay) -> tuple[int, bytes]:
         oldest = self._entries[0].number if self._entries else self._next
         greeting = b"retry: 1000\n\n"
         if not last_id:
-            return oldest, greeting
+            return (oldest if replay == "all" else self._next), greeting
         name, _, number = last_id.rpartition("-")
         if name != self.name or not number.isascii() or not number.isdigit() or int(number) >= self._next:
             reset = json.dumps({"reason": f"id {last_id[:80]!r} is not of this life of the API"})

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 from preroll import wire
 from services.api import moments, problems, schemas
 from services.api.parts import FromParts
-from services.api.stream import Filter
+from services.api.stream import Filter, Replay
 from services.api.streaming import BoundedStream
 
 router = APIRouter(prefix="/logs", tags=["logs"])
@@ -36,12 +36,13 @@ async def follow_logs(
     event: EventName = None,
     level: LevelName = None,
     text: PartOfMessage = None,
+    replay: Annotated[Replay, Query(description="none: only what comes from now on")] = "all",
     last_event_id: Annotated[str | None, Header(max_length=200)] = None,
 ) -> Response:
     if parts.stream.clients >= parts.stream.max_clients:
         raise problems.Problem(503, "too_many_clients", f"max_log_clients={parts.stream.max_clients} listen already")
     wanted = Filter(service, camera, event, level, text)
-    chunks = parts.stream.follow(wanted, last_event_id, lambda: parts.shutdown.requested)
+    chunks = parts.stream.follow(wanted, last_event_id, replay, lambda: parts.shutdown.requested)
     return BoundedStream(
         chunks, "text/event-stream", parts.settings.send_timeout_s, headers={"X-Accel-Buffering": "no"}
     )

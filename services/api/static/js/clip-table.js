@@ -41,7 +41,7 @@ function filesOf(clip, format) {
     const file = clip.files?.[kind];
     if (!file) return [];
     const name = kind === "clip" && format === "mjpeg" ? "MP4 (MJPEG)" : word;
-    return [make("a", { class: "button", href: file.url, download: true, "aria-label": `Download ${name} of ${clip.camera_id}` }, name, make("span", { class: "quiet", text: bytes(file.size_bytes) }))];
+    return [make("a", { class: "button", href: `${file.url}?download=1`, download: true, "aria-label": `Download ${name} of ${clip.camera_id}` }, name, make("span", { class: "quiet", text: bytes(file.size_bytes) }))];
   });
 }
 

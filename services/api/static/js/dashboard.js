@@ -20,7 +20,7 @@ const rows = new EventRows(byId("events"), byId("events-empty"));
 const health = new Health(byId("health"));
 const form = new TriggerForm((event) => rows.upsert(event));
 const rewind = new Rewind(form);
-const stream = new Stream("/logs");
+const stream = new Stream("replay=none&level=CRITICAL");
 const link = new Link(stream);
 
 const actions = {
@@ -94,18 +94,15 @@ async function load() {
 
 stream
   .on("camera", (camera) => {
-    show(camera.camera ?? camera);
+    show(camera);
     summarise();
   })
   .on("status", (status) => {
-    const figures = status.health ?? status.recorder;
-    if (figures) {
-      ringWindowS = figures.ring_window_s;
-      health.update(figures);
-    }
-    if (status.cameras) showAll(status.cameras);
+    ringWindowS = status.recorder.ring_window_s;
+    health.update(status.recorder);
+    showAll(status.cameras);
   })
-  .on("event", (event) => rows.upsert(event.event ?? event))
+  .on("event", (event) => rows.upsert(event))
   .on("event_deleted", ({ event_id: eventId }) => rows.remove(eventId))
   .on("reset", load);
 

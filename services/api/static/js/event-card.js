@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 import { labelTags, stateChips } from "./event-rows.js";
 import { clock, counted, day, plain, toUs } from "./time.js";
 
-const POSTERS_MAX = 4;
+const PLACES = 4;
 
 export class EventCard {
   constructor(event) {
@@ -20,22 +20,24 @@ export class EventCard {
     const hadFocus = this.element.contains(document.activeElement);
     const us = toUs(event.triggered_at);
     const names = event.clips.map((clip) => clip.camera_id).join(", ");
-    const isProtected = event.is_protected ?? event.protected;
     this.element.replaceChildren(
       make("a", { href: eventPage(event.event_id), "aria-label": `Event of ${day(us)} ${clock(us)}, ${names}` },
         postersOf(event),
         make("span", { class: "words" },
           make("span", { class: "when" }, make("time", { datetime: event.triggered_at, text: clock(us, 1) }), make("span", { class: "quiet", text: day(us) })),
           make("span", { class: "what", title: names, text: `${event.clips.length > 2 ? counted(event.clips.length, "camera") : names} · ${plain(event.pre_s)} + ${plain(event.post_s)} s` }))),
-      make("span", { class: "foot" }, make("span", { class: "states" }, ...stateChips(event), isProtected ? make("span", { class: "tag", text: "protected" }) : null), labelTags(event.labels)),
+      make("span", { class: "foot" }, make("span", { class: "states" }, ...stateChips(event), event.protected ? make("span", { class: "tag", text: "protected" }) : null), labelTags(event.labels)),
     );
     if (hadFocus) this.element.querySelector("a").focus();
   }
 }
 
 function postersOf(event) {
-  const shown = event.clips.slice(0, POSTERS_MAX);
-  return make("span", { class: "posters", "data-count": shown.length }, ...shown.map((clip) => posterOf(clip)));
+  const shown = event.clips.slice(0, event.clips.length > PLACES ? PLACES - 1 : PLACES);
+  const more = event.clips.length - shown.length;
+  return make("span", { class: "posters", "data-count": event.clips.length },
+    ...shown.map((clip) => posterOf(clip)),
+    more ? make("span", { class: "no-poster", text: `and ${more} more` }) : null);
 }
 
 function posterOf(clip) {

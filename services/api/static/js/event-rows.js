@@ -62,7 +62,7 @@ function rowOf(event) {
     { "data-event": event.event_id, "data-state": event.state },
     make("a", { href: eventPage(event.event_id) },
       make("span", { class: "when" }, make("time", { datetime: event.triggered_at, text: clock(us, 1) }), today ? null : make("span", { class: "quiet", text: day(us) })),
-      make("span", { class: "what", text: `${cameras}, ${plain(event.pre_s)} s before to ${plain(event.post_s)} s after` }),
+      make("span", { class: "what", text: `${cameras} · ${plain(event.pre_s)} + ${plain(event.post_s)} s` }),
       labelTags(event.labels)),
     make("span", { class: "states" }, ...stateChips(event)),
   );

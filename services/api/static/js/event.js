@@ -23,7 +23,7 @@ const placed = new Map(); // camera id → what its place on the screen shows: {
 const frames = new Map(); // camera id → Frames
 const formats = new Map(); // camera id → "h264" or "mjpeg"
 
-const isProtected = () => current.is_protected ?? current.protected ?? false;
+const isProtected = () => current.protected;
 const formatOf = (clip) => clip.format ?? formats.get(clip.camera_id) ?? "h264";
 const windowOf = (event) => ({ fromS: -event.pre_s, toS: event.post_s });
 
@@ -201,13 +201,10 @@ byId("copy").addEventListener("click", async () => {
   }
 });
 
-const stream = new Stream("/logs");
+const stream = new Stream("replay=none&level=CRITICAL");
 const link = new Link(stream);
 stream
-  .on("event", (message) => {
-    const event = message.event ?? message;
-    if (event.event_id === eventId) show(event);
-  })
+  .on("event", (event) => event.event_id === eventId && show(event))
   .on("event_deleted", ({ event_id: deleted }) => deleted === eventId && gone("This event has been deleted", "Its clips are no longer on disk."))
   .on("reset", load);
 link.addEventListener("state", ({ detail: { state, before } }) => {

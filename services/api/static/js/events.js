@@ -97,11 +97,10 @@ async function offerCameras() {
   byId("camera").value = wanted;
 }
 
-const stream = new Stream("/logs");
+const stream = new Stream("replay=none&level=CRITICAL");
 const link = new Link(stream);
 stream
-  .on("event", (message) => {
-    const event = message.event ?? message;
+  .on("event", (event) => {
     // Whether a new event matches a filter is the server's to say.
     if (cards.has(event.event_id) || !isFiltered()) place(event);
     summarise();

@@ -39,7 +39,7 @@ export class Health {
     const usedShare = 1 - disk.free_bytes / Math.max(1, disk.total_bytes);
     const diskKind = disk.is_full ? "bad" : usedShare > 0.92 ? "warn" : "good";
     this.#disk.show(disk.is_full ? "Full" : `${bytes(disk.free_bytes)} free`, disk.is_full ? "triggers are refused" : `clips take ${bytes(disk.clips_bytes)}`, diskKind, usedShare);
-    this.#events.show(health.events_active ? counted(health.events_active, "active") .replace("actives", "active") : "None active", `${health.events_total.toLocaleString("en")} kept`);
+    this.#events.show(health.events_active ? `${health.events_active} active` : "None active", `${health.events_total.toLocaleString("en")} kept`);
     const waiting = health.encodes_waiting + health.encodes_running;
     this.#encoding.show(waiting ? counted(waiting, "clip") : "Idle", health.encoder || "no encoder", waiting > 20 ? "warn" : "good");
   }

@@ -53,7 +53,7 @@ export class Player extends EventTarget {
     this.#screens.push(screen);
     byId("screens").append(screen.element);
     setAttribute(byId("screens"), "data-count", this.#screens.length);
-    if (!this.#lead) this.#choose(screen);
+    this.#choose(this.#lead ?? screen);
     this.#measure();
     screen.show(this.#momentS);
   }
@@ -62,7 +62,7 @@ export class Player extends EventTarget {
     this.#screens = this.#screens.filter((other) => other !== screen);
     screen.element.remove();
     setAttribute(byId("screens"), "data-count", this.#screens.length);
-    if (this.#lead === screen) this.#lead = this.#screens[0] ?? null;
+    this.#choose(this.#lead === screen ? (this.#screens[0] ?? null) : this.#lead);
     this.#measure();
   }
 

@@ -163,6 +163,7 @@ export class Rewind {
     const fromS = behindS - before;
     const toS = Math.min(0, behindS + (postS ?? 10));
     const share = (s) => 100 * Math.min(1, Math.max(0, 1 + s / spanS));
+    setText(byId("rewind-span"), `Clip from ${clock(this.#frame.us - before * 1e6, 1)} to ${postS === null ? "the default end" : clock(this.#frame.us + postS * 1e6, 1)}`);
     setStyle(byId("rewind-window"), "left", `${share(fromS)}%`);
     setStyle(byId("rewind-window"), "width", `${share(toS) - share(fromS)}%`);
     const missingS = Math.max(0, -spanS - fromS);

@@ -25,14 +25,15 @@ export async function showRole() {
 // Shows the stream's state, and notices when the recorder stops sending its status though the stream is open.
 export class Link extends EventTarget {
   #stream;
-  #statusAt = null;
+  #heardAt = 0;
   #openedAt = null;
+  #isRefused = false;
   state = "connecting";
 
   constructor(stream) {
     super();
     this.#stream = stream;
-    stream.on("status", (status) => this.#hear(status));
+    stream.on("status", () => this.#hear());
     stream.on("state", () => this.#judge());
     setInterval(() => this.#judge(), 1_000);
     this.#judge();
@@ -40,13 +41,13 @@ export class Link extends EventTarget {
 
   // Called when a request was answered with 503: there is no need to wait for the status to be late.
   recorderIsAway() {
-    this.#statusAt = Number.NEGATIVE_INFINITY;
+    this.#isRefused = true;
     this.#judge();
   }
 
-  #hear(status) {
-    if (status.recorder === null || status.health === null) return this.recorderIsAway();
-    this.#statusAt = performance.now();
+  #hear() {
+    this.#isRefused = false;
+    this.#heardAt = performance.now();
     this.#judge();
   }
 
@@ -67,9 +68,8 @@ export class Link extends EventTarget {
   }
 
   #recorderState(now) {
-    const since = Math.max(this.#statusAt ?? this.#openedAt, this.#statusAt === Number.NEGATIVE_INFINITY ? 0 : this.#openedAt);
-    if (this.#statusAt === Number.NEGATIVE_INFINITY) return "away";
-    return now - since > STATUS_LATE_MS ? "away" : "open";
+    const isLate = now - Math.max(this.#heardAt, this.#openedAt) > STATUS_LATE_MS;
+    return this.#isRefused || isLate ? "away" : "open";
   }
 
   #showBanner(state) {

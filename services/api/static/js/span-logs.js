@@ -2,7 +2,7 @@
 
 import { logs } from "./api.js";
 import { byId, make, setText } from "./dom.js";
-import { messageOf, sourceOf } from "./log-record.js";
+import { factsOf, sourceOf } from "./log-record.js";
 import { offset, toRfc3339, toUs } from "./time.js";
 
 const SHOWN_MAX = 1_000;
@@ -49,11 +49,11 @@ export class SpanLogs {
     const sorted = records.map((record) => ({ record, us: toUs(record.time) })).sort((one, other) => one.us - other.us);
     this.#rows = sorted.map(({ record, us }) => {
       const momentS = (us - this.#triggeredUs) / 1e6;
-      const isOwn = record.fields?.event_id === eventId;
+      const isOwn = record.event_id === eventId;
       const button = make("button", { type: "button", class: "plain", on: { click: () => this.#seek(momentS) } },
         make("span", { class: "mono when", text: offset(momentS, 2) }),
         make("span", { class: "from" }, make("span", { class: "level", "data-level": record.level, text: record.level }), ` ${sourceOf(record)}`),
-        make("span", { class: "message", text: messageOf(record) }));
+        make("span", { class: "message" }, record.message, make("span", { class: "quiet", text: ` ${factsOf(record, eventId)}` })));
       return { momentS, element: make("li", { "data-own": isOwn }, button) };
     });
     byId("logs").replaceChildren(...this.#rows.map((row) => row.element));

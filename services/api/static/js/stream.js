@@ -10,12 +10,15 @@ export class Stream extends EventTarget {
   #path;
   #retryMs = 1_000;
   #heardAt = 0;
+  #last = { life: "", number: -1 };
   state = "connecting";
   lostAt = null;
 
-  constructor(path = "/logs") {
+  // `search` chooses what is sent: which log records (all other kinds always come), and whether what the server
+  // remembers comes first (replay=all) or only what is new (replay=none).
+  constructor(search) {
     super();
-    this.#path = path;
+    this.#path = `/logs?${search}`;
     this.#open();
     setInterval(() => this.#noticeSilence(), 5_000);
     addEventListener("online", () => this.state === "lost" && this.#open());
@@ -43,6 +46,7 @@ export class Stream extends EventTarget {
 
   #tell(type, message) {
     this.#heardAt = performance.now();
+    if (type !== "reset" && type !== "dropped" && !this.#isNew(message.lastEventId)) return;
     let data = null;
     try {
       data = JSON.parse(message.data || "null");
@@ -50,6 +54,16 @@ export class Stream extends EventTarget {
       return;
     }
     this.dispatchEvent(new CustomEvent(type, { detail: data }));
+  }
+
+  // A stream that had to be opened anew repeats what the server remembers.
+  #isNew(id) {
+    const dash = id.lastIndexOf("-");
+    const [life, number] = [id.slice(0, dash), Number(id.slice(dash + 1))];
+    if (dash < 0 || !Number.isInteger(number)) return true;
+    if (life === this.#last.life && number <= this.#last.number) return false;
+    this.#last = { life, number };
+    return true;
   }
 
   #fail(source) {

@@ -1,15 +1,13 @@
 // The log viewer: all services in one stream. Records are gathered and drawn once a display frame, however many come.
 
-import { logs } from "./api.js";
 import { byId, isTyping, make, setAttribute, setText } from "./dom.js";
 import { LogList } from "./log-list.js";
 import { instanceOf } from "./log-record.js";
 import { KEPT_MAX, LogStore } from "./log-store.js";
 import { Link, showRole } from "./shell.js";
 import { Stream } from "./stream.js";
-import { counted, day, toUs } from "./time.js";
+import { clock, counted, day, toUs } from "./time.js";
 
-const FIRST = 1_000;
 const CONTROLS = ["text", "service", "camera", "level", "event"];
 
 const store = new LogStore();
@@ -101,8 +99,8 @@ function showDetail() {
   byId("detail").hidden = !record;
   if (!record) return;
   const us = toUs(record.time);
-  const entries = [["Time", `${day(us)} ${record.time}`], ["Level", record.level], ["Service", record.service], ["Instance", record.instance], ["Logger", record.logger], ...Object.entries(record.fields ?? {})];
-  const follow = record.fields?.event_id;
+  const entries = [["Time", `${day(us)} ${clock(us, 6)}`], ["UTC", record.time], ["Level", record.level], ["Service", record.service], ["Instance", record.instance], ...Object.entries(record.fields ?? {})];
+  const follow = record.event_id;
   byId("detail-body").replaceChildren(
     make("p", { class: "full", text: record.message }),
     make("dl", {}, ...entries.filter(([, value]) => value !== undefined && value !== null && value !== "").flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { class: "mono", text: String(value) })])),
@@ -117,30 +115,19 @@ function follows(eventId) {
   refilter();
 }
 
-async function begin() {
+function begin() {
   const given = new URLSearchParams(location.search);
   if (given.get("camera")) offerCamera(given.get("camera"));
   for (const id of CONTROLS) if (given.get(id)) byId(id).value = given.get(id);
   store.setFilter(filterNow());
-  isPaused = true; // what the stream brings waits until the past is in its place
-  let past = [];
-  try {
-    past = await logs({ limit: FIRST });
-  } catch {
-    byId("gap").textContent = "Records from before now could not be loaded.";
-  }
-  const seen = new Set(past.map(nameOf));
-  waiting = [...past.sort((one, other) => toUs(one.time) - toUs(other.time)), ...waiting.filter((record) => !seen.has(nameOf(record)))];
-  pause(false);
 }
 
-const nameOf = (record) => record.id ?? `${record.time} ${record.service} ${record.instance} ${record.message}`;
-
-const stream = new Stream("/logs");
+begin();
+const stream = new Stream("replay=all");
 new Link(stream);
 stream
   .on("log", receive)
-  .on("dropped", (notice) => receive(noticeOf(`${counted(notice?.count ?? notice?.dropped ?? 1, "message")} dropped: this page could not keep up.`)))
+  .on("dropped", (notice) => receive(noticeOf(`${counted(notice?.dropped ?? 1, "message")} dropped: this page could not keep up.`)))
   .on("reset", () => receive(noticeOf("Some records may be missing here: the connection was away for longer than the server remembers.")));
 
 for (const id of ["text", "event"]) byId(id).addEventListener("input", refilter);
@@ -170,4 +157,3 @@ document.addEventListener("keydown", (pressed) => {
 });
 
 showRole();
-begin();
