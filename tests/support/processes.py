@@ -122,6 +122,7 @@ class System:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.http.close()
+        print(self.log_tails())  # pytest shows it when the test has failed
         if error is None:
             codes = self.stop_all()
             assert all(code == 0 for code in codes.values()), f"exit codes {codes}\n{self.log_tails()}"
