@@ -66,10 +66,13 @@ class ServiceProcess:
             )
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = STOP_S) -> int:
-        """Ask it to end; its exit code. Killed, and a failure, when it has not ended in time."""
+        """Ask it to end, once: a second signal ends a service at once. Its exit code."""
+        self.signal(number)
+        return self.wait(timeout_s)
+
+    def wait(self, timeout_s: float = STOP_S) -> int:
+        """Its exit code, once it has ended. Killed, and a failure, when it has not ended in time."""
         assert self._process is not None
-        if self._process.poll() is None:
-            self._process.send_signal(number)
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -87,7 +90,8 @@ class ServiceProcess:
 
     def signal(self, number: int) -> None:
         assert self._process is not None
-        self._process.send_signal(number)
+        if self._process.poll() is None:
+            self._process.send_signal(number)
 
     def log_text(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
@@ -179,11 +183,10 @@ class System:
     def stop_all(self) -> dict[str, int]:
         """Ask all to end at once; the exit code of each."""
         for service in self.services.values():
-            if service.is_running:
-                service.signal(signal.SIGTERM)
+            service.signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_S
         return {
-            name: service.stop(timeout_s=max(0.1, deadline - time.monotonic()))
+            name: service.wait(timeout_s=max(0.1, deadline - time.monotonic()))
             for name, service in self.services.items()
         }
 
@@ -230,6 +233,25 @@ class System:
             return all(cameras.get(camera_id, {}).get("ring_s", 0) >= held_s for camera_id in camera_ids)
 
         wait_until(all_hold, timeout_s, f"{held_s:g} s in the ring of {', '.join(camera_ids)}")
+
+    def wait_frames(self, count: int, *camera_ids: str, timeout_s: float = 30) -> None:
+        """Wait until the recorder has got `count` more frames of each camera."""
+        before = {camera_id: self.cameras()[camera_id]["frames"] for camera_id in camera_ids}
+
+        def all_came() -> bool:
+            cameras = self.cameras()
+            return all(cameras.get(name, {}).get("frames", 0) >= before[name] + count for name in camera_ids)
+
+        wait_until(all_came, timeout_s, f"{count} more frames of {', '.join(camera_ids)}")
+
+    def wait_new_run(self, camera_id: str, old_run_id: str, timeout_s: float = 20) -> None:
+        """Wait until a capture that was restarted sends frames."""
+
+        def is_new() -> bool:
+            camera = self.cameras().get(camera_id, {})
+            return camera.get("state") == "live" and camera["run_id"] not in {None, old_run_id}
+
+        wait_until(is_new, timeout_s, f"{camera_id} live again")
 
     def trigger(self, **body: Any) -> Json:
         """Trigger, and the event as accepted."""

@@ -89,9 +89,10 @@ def test_every_viewer_gets_every_record_also_over_a_restart_of_the_recorder(syst
         system.wait_live("cam1")
         system.wait_state(system.trigger(event_id="after")["event_id"], "ready")
         restarted = system.services["cam1"]
+        run_id = system.cameras()["cam1"]["run_id"]
         assert restarted.stop() == 0
         restarted.start()
-        system.wait_live("cam1")
+        system.wait_new_run("cam1", run_id)
 
         def heard(client: SseClient) -> set[str]:
             return {record["service"] for record in client.records()}
@@ -110,6 +111,7 @@ def test_every_viewer_gets_every_record_also_over_a_restart_of_the_recorder(syst
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_restarting_one_service_heals_within_five_seconds(system: System, restarted: str, how: str) -> None:
     system.start_all("cam1", "cam2", pre_s=0.5, post_s=0.5)
+    runs = {name: system.cameras()[name]["run_id"] for name in ("cam1", "cam2")}
     others = {name: service.pid for name, service in system.services.items() if name != restarted}
     service = system.services[restarted]
     if how == "stop":
@@ -122,12 +124,16 @@ def test_restarting_one_service_heals_within_five_seconds(system: System, restar
     def flows() -> bool:
         cameras = system.cameras()
         return all(
-            cameras.get(name, {}).get("state") == "live" and cameras[name]["age_s"] < 0.5 for name in ("cam1", "cam2")
+            cameras.get(name, {}).get("state") == "live"
+            and cameras[name]["age_s"] < 0.5
+            and (name != restarted or cameras[name]["run_id"] != runs[name])
+            for name in runs
         )
 
     wait_until(flows, 5, f"frames flow again after {restarted} was restarted")
     assert time.monotonic() - began_s < 5
     assert {name: system.services[name].pid for name in others} == others
+    system.wait_frames(30, "cam1", "cam2")
     event = system.wait_state(system.trigger()["event_id"], "ready")
     assert [clip["complete"] for clip in event["clips"]] == [True, True], event
 
