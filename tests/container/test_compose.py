@@ -163,7 +163,7 @@ def test_only_the_api_is_published_and_on_loopback(compose: Compose) -> None:
 
 
 def _publishers(container: dict[str, object]) -> list[dict[str, object]]:
-    listed = container["Publishers"]
+    listed = container["Publishers"] or []
     assert isinstance(listed, list)
     return listed
 
