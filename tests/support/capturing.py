@@ -28,6 +28,16 @@ class Received:
     received_monotonic_ns: int
 
 
+def _is_bound(socket: zmq.Socket[bytes], address: str) -> bool:
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as err:
+        if err.errno != zmq.EADDRINUSE:
+            raise
+        return False
+    return True
+
+
 class Subscriber:
     """Takes in frames on a thread of its own, as the recorder would. Binds, or connects where `connect` is given."""
 
@@ -39,7 +49,8 @@ class Subscriber:
         self._socket = sockets.subscriber(context)
         self._socket.subscribe(b"frame/")
         if connect is None:
-            self._socket.bind(bind)
+            # A port that another subscriber has just closed is free a moment later: closing is done by another thread.
+            wait_until(lambda: _is_bound(self._socket, bind), 5, f"{bind} is free")
             self.port = sockets.bound_port(self._socket)
         else:
             self._socket.connect(connect)
