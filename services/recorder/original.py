@@ -26,7 +26,7 @@ TICKS_PER_S: Final = 90_000
 _TICK: Final = Fraction(1, TICKS_PER_S)
 _DEFAULT_PERIOD: Final = TICKS_PER_S // 30
 # A frame takes a few writes; each open clip holds one such buffer, and there may be fifty.
-_BUFFER_BYTES: Final = 128 * 1024
+_BUFFER_BYTES: Final = 64 * 1024
 _PERIODS_KEPT: Final = 301
 _OPTIONS: Final = {
     "movflags": "hybrid_fragmented+frag_every_frame",
