@@ -51,9 +51,11 @@ def differences(clips: ClipsDir, events: Iterable[wire.Event]) -> Iterator[str]:
         folder = ClipsDir.folder_of(event.event_id, event.triggered_unix_ns)
         known.add(folder)
         if not clips.folder(folder).is_dir():
+            if event.state in ("scheduled", "recording"):
+                continue
             yield f"{folder}: missing, the index has this event"
             continue
-        if not clips.event_file(folder).is_file():
+        if not clips.event_file(folder).is_file() and event.state not in ("scheduled", "recording"):
             yield f"{folder}/event.json: missing"
         for clip in event.clips:
             if clip.state not in ("scheduled", "recording"):

@@ -26,7 +26,7 @@ from services.recorder.admission import (
     state_of,
 )
 from services.recorder.cameras import Cameras, CameraTrack
-from services.recorder.disk import WriteFailed
+from services.recorder.event_files import EventFiles
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
 from services.recorder.open_event import EventPlan, OpenEvent, describe_clip
@@ -74,6 +74,7 @@ class Events:
         self._open: dict[str, OpenEvent] = {}
         self._is_closing = False
         self._store_again_ns = 0
+        self._event_files = EventFiles(clips)
         self.stage: ClipsStage | None = None
 
     # --- looking
@@ -122,7 +123,6 @@ class Events:
         plan = EventPlan(self._boot_id, where, Window.around(where.trigger_ns, pre_s, post_s), folder)
         opened = self._begin(command, plan, now_ns, pre_s, post_s)
         try:
-            self._clips.write_event(plan.folder, opened.event)
             self._index.put(opened.event, plan.as_json())
         except Exception as err:
             self._abandon(opened)
@@ -134,6 +134,7 @@ class Events:
             )
         with self._lock:
             self._open[command.event_id] = opened
+        self._event_files.write(plan.folder, opened.event)
         self._start_writers(opened)
         self._tell(opened)
         log.info(
@@ -192,6 +193,7 @@ class Events:
             with opened.lock:
                 opened.event = opened.event.model_copy(update={"is_protected": command.is_protected})
                 self._store(opened)
+                self._event_files.write(opened.plan.folder, opened.event)
             return wire.EventReply(event=opened.event)
         event = self.get(command.event_id).model_copy(update={"is_protected": command.is_protected})
         self._index.put(event)
@@ -217,6 +219,7 @@ class Events:
 
     def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
         """Remove a finished event and its files, and tell it."""
+        self._event_files.forget(self._folder_of(event))
         self._clips.remove_event(self._folder_of(event))  # first: a row without a folder is dropped at start
         self._index.delete(event.event_id)
         self._bus.send(
@@ -257,6 +260,8 @@ class Events:
         opened = OpenEvent(event, plan)
         with self._lock:
             self._open[event.event_id] = opened
+        if not self._clips.event_file(plan.folder).exists():
+            self._event_files.write(plan.folder, event)
         return opened
 
     def close(self, timeout_s: float) -> None:
@@ -269,6 +274,7 @@ class Events:
         deadline = time.monotonic() + timeout_s
         while self.recording_clips() and time.monotonic() < deadline:
             time.sleep(0.02)
+        self._event_files.wait_written(max(0.1, deadline - time.monotonic()))
 
     # --- parts
 
@@ -371,8 +377,7 @@ class Events:
     def _abandon(self, opened: OpenEvent) -> None:
         for recording in opened.recordings.values():
             recording.end("not accepted")
-        with contextlib.suppress(WriteFailed, sqlite3.Error):
-            self._clips.remove_event(opened.plan.folder)
+        with contextlib.suppress(sqlite3.Error):
             self._index.delete(opened.event.event_id)
 
     def _start_writers(self, opened: OpenEvent) -> None:
@@ -398,6 +403,7 @@ class Events:
         if now_ns < self._store_again_ns:
             return
         self._store_again_ns = now_ns + STORE_AGAIN_NS
+        self._event_files.try_again()
         with self._lock:
             unstored = [opened for opened in self._open.values() if not opened.is_stored]
         for opened in unstored:

@@ -1,7 +1,8 @@
 """At start: brings the index and the events' folders together again, where a crash came between the two.
 
-The folder is written before the index's row, and goes before it. So a folder without a row is a trigger that was never
-answered, a deletion under way, or a row that was lost; a row without a folder is a deletion that was not ended.
+The row comes before the folder, and goes after it. So a finished event without a folder is a deletion that was not ended
+(one that runs is salvaged: its folder may not have been made yet), and a folder without a row is a running event's
+deletion, or a row that was lost.
 """
 
 import logging
@@ -16,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 def reconcile(clips: ClipsDir, index: Index) -> None:
-    """End removals, take in events that the index lost, drop what was never accepted or is deleted."""
+    """End removals, take in events that the index lost, drop what is deleted."""
     clips.remove_deleted()
     known: set[str] = set()
     for event in list(index.all_events()):
         folder = ClipsDir.folder_of(event.event_id, event.triggered_unix_ns)
         known.add(folder)
-        if not clips.folder(folder).is_dir():
+        if event.state not in ("scheduled", "recording") and not clips.folder(folder).is_dir():
             index.delete(event.event_id)
             log.warning("event dropped: its folder is gone", extra=fields(event_id=event.event_id, folder=folder))
     for folder in list(clips.folders()):

@@ -13,12 +13,17 @@ from preroll.bus import BusSender
 from preroll.clock import NS_PER_S
 from services.recorder.admission import CommandRejected, Limits
 from services.recorder.cameras import Cameras
+from services.recorder.event_files import EventFiles
 from services.recorder.events import Events
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
 from services.recorder.open_event import OpenEvent
 from services.recorder.recording import Recording
+from tests.support.clips import Take
 from tests.support.clocks import HandClock
+from tests.support.disks import FullDisk
+from tests.support.frames import frames
+from tests.support.waiting import wait_until
 
 BOOT = "boot-of-the-test"
 
@@ -63,6 +68,7 @@ class Recorder:
 def recorder(tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> Iterator[Recorder]:
     made = Recorder(tmp_path, context)
     yield made
+    made.events.close(1)
     made.index.close()
 
 
@@ -108,3 +114,37 @@ def test_trigger_whose_row_is_refused_is_not_accepted_and_leaves_nothing(recorde
     assert list(recorder.clips.folders()) == []
     recorder.index.is_full = False
     assert recorder.start().event_id == "ev1"
+
+
+def test_file_of_the_event_follows_the_answer(recorder: Recorder) -> None:
+    event = recorder.start()
+    folder = ClipsDir.folder_of("ev1", event.triggered_unix_ns)
+    wait_until(recorder.clips.event_file(folder).exists, 5)
+    assert wire.Event.model_validate_json(recorder.clips.event_file(folder).read_bytes()).event_id == "ev1"
+
+
+def test_file_that_the_disk_refused_is_written_later(tmp_path: Path) -> None:
+    disk = FullDisk(0)
+    clips = ClipsDir(tmp_path, disk)
+    files = EventFiles(clips)
+    take = Take.of(frames(2))
+    files.write(take.plan.folder, take.event)
+    assert not files.wait_written(5)
+    disk.make_space(1 << 20)
+    files.try_again()
+    assert files.wait_written(5)
+    assert clips.event_file(take.plan.folder).exists()
+
+
+def test_file_of_an_event_that_goes_is_not_written_any_more(tmp_path: Path) -> None:
+    disk = FullDisk(0)
+    clips = ClipsDir(tmp_path, disk)
+    files = EventFiles(clips)
+    take = Take.of(frames(2))
+    files.write(take.plan.folder, take.event)
+    files.forget(take.plan.folder)
+    clips.remove_event(take.plan.folder)
+    disk.make_space(1 << 20)
+    files.try_again()
+    assert files.wait_written(5)
+    assert list(clips.folders()) == []

@@ -28,7 +28,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
     made.close()
 
 
-def test_trigger_that_was_never_answered_leaves_nothing(clips: ClipsDir, index: Index) -> None:
+def test_folder_with_nothing_but_the_record_of_a_deleted_event_goes(clips: ClipsDir, index: Index) -> None:
     reconcile(clips, index)
     assert list(clips.folders()) == []
     assert index.count() == 0
@@ -50,10 +50,17 @@ def test_event_that_the_index_lost_is_taken_in_with_its_clips(clips: ClipsDir, i
 
 
 def test_row_whose_folder_is_gone_is_dropped(clips: ClipsDir, index: Index) -> None:
-    index.put(TAKE.event)
+    index.put(TAKE.event.model_copy(update={"state": "ready"}))
     clips.remove_event(TAKE.plan.folder)
     reconcile(clips, index)
     assert index.get("ev1") is None
+
+
+def test_accepted_event_whose_folder_was_not_made_yet_stays(clips: ClipsDir, index: Index) -> None:
+    index.put(TAKE.event)
+    clips.remove_event(TAKE.plan.folder)
+    reconcile(clips, index)
+    assert index.get("ev1") == TAKE.event
 
 
 def test_half_removed_event_does_not_come_back(clips: ClipsDir, index: Index) -> None:
