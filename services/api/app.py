@@ -1,4 +1,4 @@
-"""The ASGI application: routes, middleware, errors."""
+"""The ASGI application: routes, errors, and the layers around them."""
 
 import asyncio
 import contextlib
@@ -7,23 +7,35 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from fastapi import FastAPI
-from starlette.datastructures import MutableHeaders
+from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from services.api import problems
+from services.api.access import COOKIE
+from services.api.connections import Connections
+from services.api.edge import Edge
+from services.api.guard import Guard
 from services.api.parts import Parts
 from services.api.problems import ProblemBody
-from services.api.receipt import NoteReceipt
-from services.api.routes import cameras, events, health, logs, pages, trigger
+from services.api.routes import cameras, events, health, logs, pages, session, trigger
 
-POLICY: Final = (
-    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-)
-# Swagger UI starts itself from a script in its page, and writes styles.
-DOCS_POLICY: Final = POLICY + "; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+_OPEN: Final = ("/healthz", "/readyz", "/session")
+
+
+class Assets(StaticFiles):
+    """Files that are asked for anew each time and answered 304 when unchanged: no page mixes old with new."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def layered(app: ASGIApp, parts: Parts, connections: Connections) -> ASGIApp:
+    """The application behind its gate and its edge."""
+    guarded = Guard(app, parts.gate)
+    return Edge(guarded, parts.clock, parts.boot_id, connections, parts.settings.send_timeout_s)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -45,38 +57,18 @@ def create_app(parts: Parts) -> FastAPI:
         description="Keeps the last seconds of every camera in memory; a trigger turns them, and what follows, into an MP4.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
+        responses=problems.responses(401, 403, 421, 429, 500),
         lifespan=lifespan,
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (trigger, events, cameras, logs, health, pages):
+    for module in (trigger, events, cameras, logs, health, session, pages):
         app.include_router(module.router)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
-    app.mount("/docs-assets", StaticFiles(directory=_swagger_assets()), name="docs-assets")
-    app.add_middleware(SecurityHeaders)
-    app.add_middleware(NoteReceipt, clock=parts.clock, boot_id=parts.boot_id)  # added last, it is outermost
+    app.mount("/static", Assets(directory=pages.STATIC), name="static")
+    app.mount("/docs-assets", Assets(directory=_swagger_assets()), name="docs-assets")
     _describe_problems(app)
     return app
-
-
-class SecurityHeaders:
-    """Sets the headers that keep a browser from being used against the plant."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = DOCS_POLICY if scope["path"] == "/docs" else POLICY
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Referrer-Policy"] = "same-origin"
-                headers["Cross-Origin-Opener-Policy"] = "same-origin"
-                headers["Cross-Origin-Resource-Policy"] = "same-origin"
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 def _describe_problems(app: FastAPI) -> None:
@@ -87,6 +79,15 @@ def _describe_problems(app: FastAPI) -> None:
         document = make()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.setdefault("ProblemBody", ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}"))
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+        }
+        document["security"] = [{"bearer": []}, {"key": []}, {"cookie": []}]
+        for path in _OPEN:
+            for operation in document["paths"][path].values():
+                operation["security"] = []
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -10,12 +10,12 @@ import zmq.asyncio
 
 from preroll import sockets, wire
 from services.api import schemas
+from services.api.losses import LossCounter
 from services.api.stream import Stream
 
 log = logging.getLogger(__name__)
 
 BURST: Final = 200
-SENDERS_MAX: Final = 1_000
 
 
 class BusReceiver:
@@ -28,10 +28,14 @@ class BusReceiver:
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
         self.received = 0
         self.malformed = 0
-        self.lost = 0
         self.captures: dict[str, wire.CaptureStatus] = {}
         self.recorder: wire.RecorderStatus | None = None
-        self._numbers: dict[str, int] = {}
+        self._losses = LossCounter()
+
+    @property
+    def lost(self) -> int:
+        """Messages that were numbered by their senders and did not arrive."""
+        return self._losses.lost
 
     async def run(self) -> None:
         try:
@@ -57,7 +61,7 @@ class BusReceiver:
                 log.warning("bus message rejected (further ones are only counted): %s", err)
             return
         self.received += 1
-        self._count_losses(message)
+        self._losses.note(message.sender_id, message.number)
         match message:
             case wire.LogMessage():
                 record = schemas.log_json(message)
@@ -82,14 +86,6 @@ class BusReceiver:
 
     def forget_camera(self, camera_id: str) -> None:
         self.captures.pop(camera_id, None)
-
-    def _count_losses(self, message: wire.BusMessage) -> None:
-        expected = self._numbers.pop(message.sender_id, None)
-        if expected is not None:
-            self.lost += max(0, message.number - expected)
-        elif len(self._numbers) >= SENDERS_MAX:
-            del self._numbers[next(iter(self._numbers))]  # the one silent for longest
-        self._numbers[message.sender_id] = message.number + 1
 
 
 def _json(document: object) -> str:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from preroll.clock import BootId, Clock
 from preroll.process import Shutdown
 from services.api.bus_receiver import BusReceiver
+from services.api.guard import Gate
 from services.api.live import Live
 from services.api.recorder_client import RecorderClient
 from services.api.settings import ApiSettings
@@ -26,6 +27,7 @@ class Parts:
     bus: BusReceiver
     stream: Stream
     live: Live
+    gate: Gate
 
 
 def _parts(request: Request) -> Parts:

@@ -1,26 +1,11 @@
-"""Notes when a request came in, before anything else is done with it: a trigger is anchored there."""
+"""When a request came in, as the edge has noted it before anything else was done: a trigger is anchored there."""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from preroll import wire
-from preroll.clock import BootId, Clock, Instant
-
-
-class NoteReceipt:
-    """The outermost middleware."""
-
-    def __init__(self, app: ASGIApp, clock: Clock, boot_id: BootId) -> None:
-        self._app = app
-        self._clock = clock
-        self._boot_id = boot_id
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            scope["preroll.received"] = Instant.now(self._clock, self._boot_id)
-        await self._app(scope, receive, send)
+from preroll.clock import Instant
 
 
 def _receipt(request: Request) -> wire.InstantRecord:

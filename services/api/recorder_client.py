@@ -37,13 +37,23 @@ class RecorderLine:
         """The recorder's reply; `Problem` 503 when none came in time, or the refusal as a problem."""
         deadline = time.monotonic() + self._timeout_s
         data = wire.encode(message)
-        async with self._room:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._room.acquire()
+        except TimeoutError:
+            raise self._away() from None
+        try:
             for tries_left in reversed(range(TRIES)):
                 left_s = deadline - time.monotonic()
                 answer = await self._try(data, left_s / (tries_left + 1))
                 if answer is not None:
                     return self._understood(answer)
-        raise problems.recorder_away(f"the recorder did not answer within {self._timeout_s:g} s")
+        finally:
+            self._room.release()
+        raise self._away()
+
+    def _away(self) -> problems.Problem:
+        return problems.recorder_away(f"the recorder did not answer within {self._timeout_s:g} s")
 
     def close(self) -> None:
         for socket in self._idle:

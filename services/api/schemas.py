@@ -171,6 +171,20 @@ class Readiness(BaseModel):
     missing: list[str] = Field(description="What is not there yet, in words")
 
 
+class SignIn(BaseModel):
+    """A key, in exchange for a cookie."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+
+
+class Session(BaseModel):
+    """Who is asking: `operate`, `look`, or `anonymous` where no key is set and everybody operates."""
+
+    role: Literal["operate", "look", "anonymous"]
+
+
 class Alive(BaseModel):
     status: Literal["alive"] = "alive"
 

@@ -14,8 +14,11 @@ from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown
-from services.api.app import create_app
+from services.api.access import Keys
+from services.api.app import create_app, layered
 from services.api.bus_receiver import BusReceiver
+from services.api.connections import Connections
+from services.api.guard import Gate
 from services.api.live import Live
 from services.api.parts import Parts
 from services.api.recorder_client import RecorderClient
@@ -50,10 +53,18 @@ async def serve(settings: ApiSettings, shutdown: Shutdown) -> None:
         bus=BusReceiver(context, settings.bus_bind, stream),
         stream=stream,
         live=Live(recorder, settings.live_fps, settings.max_live_clients),
+        gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
     )
+    connections = Connections()
     server = Server(
         uvicorn.Config(
-            create_app(parts),
+            layered(create_app(parts), parts, connections),
+            http=connections.protocol(),
+            ws="none",
+            lifespan="on",
+            proxy_headers=False,
+            ssl_certfile=settings.tls_cert,
+            ssl_keyfile=settings.tls_key,
             host=settings.host,
             port=settings.port,
             log_config=None,

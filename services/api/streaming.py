@@ -9,19 +9,17 @@ from starlette.types import Receive, Scope, Send
 
 
 class BoundedStream(Response):
-    """Sends what `chunks` gives. A client that takes nothing for `send_timeout_s` seconds is let go."""
+    """Sends what `chunks` gives, until the client leaves. How long a send may take is limited at the edge."""
 
     def __init__(
         self,
         chunks: AsyncIterator[bytes],
         media_type: str,
-        send_timeout_s: float,
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(media_type=media_type, headers={"Cache-Control": "no-store", **(headers or {})})
         del self.headers["content-length"]
         self._chunks = chunks
-        self._send_timeout_s = send_timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope  # the answer is the same for every request that came this far
@@ -32,16 +30,16 @@ class BoundedStream(Response):
         finally:
             for task in (sending, leaving):
                 task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            raise outcome
 
     async def _send(self, send: Send) -> None:
         async with contextlib.aclosing(self._chunks) as chunks:  # type: ignore[type-var]
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            with contextlib.suppress(TimeoutError):
-                async for chunk in chunks:
-                    async with asyncio.timeout(self._send_timeout_s):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _left(receive: Receive) -> None:

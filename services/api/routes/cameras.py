@@ -85,7 +85,6 @@ async def live(parts: FromParts, camera_id: CameraId) -> Response:
     return BoundedStream(
         parts.live.follow(camera_id, lambda: parts.shutdown.requested),
         f"multipart/x-mixed-replace; boundary={BOUNDARY}",
-        parts.settings.send_timeout_s,
     )
 
 

@@ -1,14 +1,16 @@
 """Events and their files."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
 
 from preroll import wire
-from services.api import moments, problems, schemas
+from services.api import archive, moments, problems, schemas
+from services.api.clip_files import FileAnswer, OutsideClips, etag_of, open_under
 from services.api.parts import FromParts, Parts
+from services.api.streaming import BoundedStream
 
 router = APIRouter(prefix="/events", tags=["events"])
 
@@ -80,17 +82,24 @@ async def protect_event(parts: FromParts, event_id: str, protection: schemas.Pro
     return schemas.event_json(reply.event)
 
 
-@router.api_route(
-    "/{event_id}/clips/{file_name}",
-    methods=["GET", "HEAD"],
-    response_class=FileResponse,
-    summary="A file of a clip",
-    description=(
+_FILE: dict[str, Any] = {
+    "response_class": Response,
+    "summary": "A file of a clip",
+    "description": (
         "`<camera_id>.mp4` is the clip (409 with its state before it is ready), `.original.mp4` what the camera sent "
         "(while it is kept), `.jpg` the trigger frame, `.json` the sidecar. Ranges are served."
     ),
-    responses=problems.responses(404, 409, 503),
-)
+    "responses": {
+        200: {"content": {media: {} for _, media in _KINDS.values()}},
+        206: {"description": "The asked ranges"},
+        304: {"description": "The client has it already"},
+        **problems.responses(404, 409, 416, 422, 503),
+    },
+}
+
+
+@router.get("/{event_id}/clips/{file_name}", **_FILE)
+@router.head("/{event_id}/clips/{file_name}", include_in_schema=False)
 async def get_file(
     parts: FromParts,
     event_id: str,
@@ -106,12 +115,34 @@ async def get_file(
         if clip.state in ("scheduled", "recording"):
             raise problems.Problem(409, "not_ready", f"{clip.camera_id} is being recorded", clip.state)
         raise problems.Problem(404, "no_file", f"event {event_id} has no {kind} of {clip.camera_id}", clip.state)
-    path = _safe_path(parts.settings.clips_dir, fact.path)
-    headers = {"Cache-Control": "private, no-cache"}
-    if fact.sha256 is not None:
-        headers["ETag"] = f'"{fact.sha256}"'
-    name = f"{event_id}-{file_name}" if download == "1" else None
-    return FileResponse(path, media_type=media_type, headers=headers, filename=name)
+    try:
+        file = await asyncio.to_thread(open_under, parts.settings.clips_dir, fact.path)
+    except (FileNotFoundError, OutsideClips) as err:
+        raise problems.Problem(404, "no_file", f"{fact.path} is not there") from err
+    disposition = "attachment" if download == "1" else "inline"
+    return FileAnswer(file, media_type, etag_of(fact.sha256, file), f'{disposition}; filename="{event_id}-{file_name}"')
+
+
+@router.get(
+    "/{event_id}/archive.zip",
+    response_class=Response,
+    summary="All files of an event as one ZIP, made while it is sent",
+    responses={200: {"content": {"application/zip": {}}}, **problems.responses(404, 409, 503)},
+)
+async def get_archive(parts: FromParts, event_id: str) -> Response:
+    event = await _event(parts, event_id)
+    if not any(clip.files for clip in event.clips):
+        status, code = (404, "no_file") if event.state in ("ready", "failed") else (409, "not_ready")
+        raise problems.Problem(status, code, f"event {event_id} is {event.state} and has no files", event.state)
+    described = schemas.event_json(event).model_dump_json(by_alias=True, indent=2).encode()
+    chunks = archive.chunks_of(parts.settings.clips_dir, event, described)
+
+    async def sent() -> AsyncIterator[bytes]:
+        while not parts.shutdown.requested and (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            yield chunk
+
+    named = {"Content-Disposition": f'attachment; filename="{event_id}.zip"'}
+    return BoundedStream(sent(), "application/zip", headers=named)
 
 
 async def _event(parts: Parts, event_id: str) -> wire.Event:
@@ -139,11 +170,3 @@ def _named(event: wire.Event, file_name: str) -> tuple[wire.Clip, wire.FileKind,
                 if clip.camera_id == camera_id:
                     return clip, kind, media_type
     raise problems.Problem(404, "no_file", f"event {event.event_id} has no file {file_name[:80]!r}")
-
-
-def _safe_path(root: Path, relative: str) -> Path:
-    """The file under the clips directory; never one outside, whatever the record or a link says."""
-    path = (root / relative).resolve()
-    if not path.is_relative_to(root.resolve()) or not path.is_file():
-        raise problems.Problem(404, "no_file", f"{relative} is not there")
-    return path

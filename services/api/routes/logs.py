@@ -43,9 +43,7 @@ async def follow_logs(
         raise problems.Problem(503, "too_many_clients", f"max_log_clients={parts.stream.max_clients} listen already")
     wanted = Filter(service, camera, event, level, text)
     chunks = parts.stream.follow(wanted, last_event_id, replay, lambda: parts.shutdown.requested)
-    return BoundedStream(
-        chunks, "text/event-stream", parts.settings.send_timeout_s, headers={"X-Accel-Buffering": "no"}
-    )
+    return BoundedStream(chunks, "text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 @router.get("/history", summary="The log records that are remembered", responses=problems.responses(422))

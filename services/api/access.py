@@ -1,0 +1,109 @@
+"""Who may do what: keys for machines, signed cookies for browsers, two roles. Pure but for its memory of failures.
+
+The times are the caller's monotonic and Unix seconds. Keys are compared in constant time and never stored in a cookie:
+a cookie is a role, an expiry and a random name, signed with a key that is derived from that role's key. So a session
+ends when its key is changed, and outlives a restart.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Role = Literal["operate", "look", "anonymous"]
+
+COOKIE: Final = "preroll_session"
+SESSION_S: Final = 7 * 86_400
+FAILURES_MAX: Final = 10  # in a minute, by address
+FAILURES_WINDOW_S: Final = 60.0
+ADDRESSES_MAX: Final = 4_096
+REVOKED_MAX: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys that are set. Without the operating one, everybody operates."""
+
+    operate: str | None
+    look: str | None
+
+    @property
+    def are_set(self) -> bool:
+        return self.operate is not None
+
+    def role_of(self, presented: str) -> Role | None:
+        """The role that a presented key gives, in a time that does not tell how near a wrong one was."""
+        given = presented.encode("utf-8", "replace")
+        found: Role | None = None
+        for role, key in (("look", self.look), ("operate", self.operate)):
+            if key is not None and hmac.compare_digest(hashlib.sha256(given).digest(), _digest(key)):
+                found = "operate" if role == "operate" else "look"
+        return found
+
+
+class Sessions:
+    """Makes and judges the cookies of browsers that have signed in."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._signing = {
+            role: hmac.digest(key.encode(), b"preroll session 1", "sha256")
+            for role, key in (("operate", keys.operate), ("look", keys.look))
+            if key is not None
+        }
+        self._revoked: OrderedDict[str, None] = OrderedDict()
+
+    def cookie_for(self, role: Role, unix_s: float) -> str:
+        said = f"{role}.{int(unix_s) + SESSION_S}.{secrets.token_hex(8)}"
+        return f"{said}.{self._signature(role, said)}"
+
+    def role_of(self, cookie: str, unix_s: float) -> Role | None:
+        """The role of a cookie that is ours, not expired and not signed out; else `None`."""
+        said, _, signature = cookie.rpartition(".")
+        role, _, rest = said.partition(".")
+        expires, _, name = rest.partition(".")
+        if role not in self._signing or not cookie.isascii():
+            return None
+        if not hmac.compare_digest(signature, self._signature(role, said)):
+            return None
+        if int(expires) <= unix_s or name in self._revoked:
+            return None
+        return "operate" if role == "operate" else "look"
+
+    def revoke(self, cookie: str) -> None:
+        """Sign a cookie out, until it expires or this process ends."""
+        self._revoked[cookie.rpartition(".")[0].rpartition(".")[2]] = None
+        while len(self._revoked) > REVOKED_MAX:
+            self._revoked.popitem(last=False)
+
+    def _signature(self, role: str, said: str) -> str:
+        digest = hmac.digest(self._signing[role], said.encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class Failures:
+    """Counts wrong keys by address, so that guessing is slow."""
+
+    def __init__(self) -> None:
+        self._by_address: OrderedDict[str, list[float]] = OrderedDict()
+
+    def wait_s(self, address: str, now_s: float) -> float:
+        """Seconds until this address may present a key again; 0 when it may now."""
+        times = self._recent(address, now_s)
+        return 0.0 if len(times) < FAILURES_MAX else times[0] + FAILURES_WINDOW_S - now_s
+
+    def note(self, address: str, now_s: float) -> None:
+        times = [*self._recent(address, now_s), now_s][-FAILURES_MAX:]
+        self._by_address[address] = times
+        self._by_address.move_to_end(address)
+        while len(self._by_address) > ADDRESSES_MAX:
+            self._by_address.popitem(last=False)
+
+    def _recent(self, address: str, now_s: float) -> list[float]:
+        return [at for at in self._by_address.get(address, []) if at > now_s - FAILURES_WINDOW_S]
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()

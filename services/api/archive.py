@@ -1,0 +1,66 @@
+"""All files of an event as one ZIP, made while it is sent. Stored, not deflated: video does not get smaller."""
+
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from io import RawIOBase
+from pathlib import Path
+from typing import Final
+
+from preroll import wire
+from preroll.clock import NS_PER_S
+from services.api.clip_files import OutsideClips, open_under
+
+CHUNK_BYTES: Final = 1024 * 1024
+
+
+class _Outlet(RawIOBase):
+    """Where the ZIP is written to; cannot seek, so sizes come behind the files."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        view = memoryview(data)  # type: ignore[arg-type]
+        self._written += view
+        return view.nbytes
+
+    def take(self) -> bytes:
+        taken = bytes(self._written)
+        self._written.clear()
+        return taken
+
+
+def chunks_of(root: Path, event: wire.Event, event_json: bytes) -> Iterator[bytes]:
+    """The ZIP's bytes: the event and every file of its clips that is there, in a folder with the event's id.
+
+    Blocks on the disk: to be run in a thread.
+    """
+    outlet = _Outlet()
+    written_at = datetime.fromtimestamp(event.triggered_unix_ns / NS_PER_S, UTC)
+    moment = (written_at.year, written_at.month, written_at.day, written_at.hour, written_at.minute, written_at.second)
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(zipfile.ZipInfo(f"{event.event_id}/event.json", moment), event_json)
+        for clip in event.clips:
+            for fact in clip.files.values():
+                yield from _file(archive, outlet, root, fact.path, f"{event.event_id}/{Path(fact.path).name}", moment)
+    yield outlet.take()
+
+
+def _file(
+    archive: zipfile.ZipFile, outlet: _Outlet, root: Path, path: str, name: str, moment: tuple[int, ...]
+) -> Iterator[bytes]:
+    try:
+        source = open_under(root, path)
+    except (FileNotFoundError, OutsideClips):  # removed in the meantime; the event's record says what there was
+        return
+    year, month, day, hour, minute, second = moment
+    info = zipfile.ZipInfo(name, (year, month, day, hour, minute, second))
+    with source, archive.open(info, "w", force_zip64=True) as target:
+        while chunk := source.read(CHUNK_BYTES):
+            target.write(chunk)
+            yield outlet.take()

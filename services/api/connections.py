@@ -1,0 +1,61 @@
+"""The open connections by their peer, so that one whose peer reads nothing can be cut.
+
+uvicorn itself closes politely, which waits for the peer to take what is buffered: a stalled one never does.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+Peer = tuple[str, int]
+
+
+class Connections:
+    """Every open connection's transport, by the peer's address and port."""
+
+    def __init__(self) -> None:
+        self._transports: dict[Peer, asyncio.Transport] = {}
+
+    def __len__(self) -> int:
+        return len(self._transports)
+
+    def add(self, transport: asyncio.Transport) -> None:
+        self._transports[_peer_of(transport)] = transport
+
+    def remove(self, transport: asyncio.Transport) -> None:
+        self._transports.pop(_peer_of(transport), None)
+
+    def abort(self, peer: Any) -> None:
+        """Cut the connection of a request's `scope["client"]`; nothing when it is gone."""
+        transport = self._transports.pop((str(peer[0]), int(peer[1])), None) if peer else None
+        if transport is not None:
+            transport.abort()
+
+    def abort_all(self) -> None:
+        for transport in list(self._transports.values()):
+            transport.abort()
+
+    def protocol(self) -> type[H11Protocol]:
+        """Uvicorn's HTTP protocol, which tells this object of every connection."""
+        connections = self
+
+        class NotedProtocol(H11Protocol):
+            _noted: asyncio.Transport | None = None
+
+            def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+                super().connection_made(transport)
+                self._noted = transport
+                connections.add(transport)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                if self._noted is not None:
+                    connections.remove(self._noted)
+                super().connection_lost(exc)
+
+        return NotedProtocol
+
+
+def _peer_of(transport: asyncio.Transport) -> Peer:
+    peer = transport.get_extra_info("peername") or ("unknown", 0)
+    return str(peer[0]), int(peer[1])

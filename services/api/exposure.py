@@ -1,0 +1,37 @@
+"""Which addresses other machines can reach, and which names a browser may have been lured to. Pure."""
+
+import ipaddress
+from typing import Final
+
+LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host` (an address, or the name localhost)."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() in LOCAL_NAMES
+
+
+def name_in(host_header: str) -> str:
+    """The name or address in a Host header or an authority, without its port, in lower case."""
+    text = host_header.strip().lower()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0]
+
+
+def cannot_be_rebound(name: str) -> bool:
+    """Whether no stranger can make this name point here: an address, localhost, or a name without a dot.
+
+    DNS rebinding needs a public name under the attacker's control; such a name has a dot.
+    """
+    bare = name.rstrip(".")
+    if not bare or name != bare:
+        return False
+    try:
+        ipaddress.ip_address(bare)
+    except ValueError:
+        return "." not in bare or bare.endswith(".localhost")
+    return True

@@ -1,0 +1,143 @@
+"""Triggers, events, cameras and files over HTTP, with a recorder that does as it is told."""
+
+import time
+
+import httpx
+import pytest
+
+from preroll import wire
+from tests.support.recorder import RunningApi, clip_of, event_of
+
+PROBLEM = "application/problem+json"
+
+
+def with_clip(api: RunningApi, data: bytes) -> str:
+    path = "2026-01-01/ev1/cam1.mp4"
+    (api.clips_dir / path).parent.mkdir(parents=True)
+    (api.clips_dir / path).write_bytes(data)
+    api.recorder.events["ev1"] = event_of("ev1", clip_of("cam1", clip=(path, len(data))))
+    return "/events/ev1/clips/cam1.mp4"
+
+
+def test_a_trigger_is_anchored_when_it_arrived(api: RunningApi) -> None:
+    before = time.monotonic_ns()
+    answer = api.http.post("/trigger", headers={"Idempotency-Key": "e1"}, content=b"")
+    after = time.monotonic_ns()
+    assert answer.status_code == 202
+    (command,) = [asked for asked in api.recorder.asked if isinstance(asked, wire.StartEvent)]
+    assert command.event_id == "e1"
+    assert before <= command.received.monotonic_ns <= after
+    assert command.received.monotonic_ns + command.age_ns <= after
+
+
+def test_the_same_request_is_the_same_event_and_another_a_conflict(api: RunningApi) -> None:
+    body = {"event_id": "e1", "labels": {"a": "1", "b": "2"}}
+    assert api.http.post("/trigger", json=body).status_code == 202
+    assert api.http.post("/trigger", json={"labels": {"b": "2", "a": "1"}, "event_id": "e1"}).status_code == 200
+    other = api.http.post("/trigger", json={**body, "pre_s": 1})
+    assert (other.status_code, other.headers["content-type"]) == (409, PROBLEM)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"{", 400), (b"[]", 422), (b'{"pre_s":-1}', 422), (b'{"unknown":1}', 422), (b"x" * 70_000, 413)],
+)
+def test_a_wrong_trigger_is_refused_with_a_problem(api: RunningApi, body: bytes, status: int) -> None:
+    answer = api.http.post("/trigger", content=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM)
+    assert answer.json()["detail"]
+
+
+def test_every_error_is_a_problem(api: RunningApi) -> None:
+    for method, path, status in (
+        ("GET", "/nowhere", 404),
+        ("PUT", "/trigger", 405),
+        ("GET", "/events?limit=0", 422),
+        ("GET", "/events/none", 404),
+        ("GET", "/cameras/cam9/snapshot.jpg", 404),
+        ("GET", "/cameras/cam1/frames?seq=1", 422),
+    ):
+        answer = api.http.request(method, path)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), path
+
+
+def test_a_recorder_that_does_not_answer_is_away_and_nonsense_is_no_crash(api: RunningApi) -> None:
+    api.recorder.answer = lambda _: b"\xc1"
+    assert api.http.get("/cameras").status_code in {502, 503}
+    api.recorder.answer = api.recorder.usual
+    assert api.http.get("/cameras").status_code == 200
+    api.recorder.close()
+    assert api.http.post("/trigger").status_code == 503
+    assert api.http.get("/readyz").status_code == 503
+
+
+def test_frames_carry_their_name(api: RunningApi) -> None:
+    answer = api.http.get("/cameras/cam1/frames", params={"at": "1800000000.5"})
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert answer.headers["x-preroll-run-id"] == "run"
+    assert int(answer.headers["x-preroll-seq"]) > 0
+
+
+def test_live_pictures_come_one_after_another(api: RunningApi) -> None:
+    with api.http.stream("GET", "/cameras/cam1/live") as answer:
+        seen = b""
+        for chunk in answer.iter_raw():
+            seen += chunk
+            if seen.count(b"image/jpeg") >= 3:
+                break
+    assert answer.headers["content-type"].startswith("multipart/x-mixed-replace")
+
+
+def test_a_file_is_sent_whole_in_ranges_and_not_twice(api: RunningApi) -> None:
+    data = bytes(range(256)) * 4000
+    url = with_clip(api, data)
+    whole = api.http.get(url)
+    etag = whole.headers["etag"]
+    assert (whole.status_code, whole.content) == (200, data)
+    assert api.http.get(url, headers={"If-None-Match": etag}).status_code == 304
+
+    def part(header: str, **more: str) -> httpx.Response:
+        return api.http.get(url, headers={"Range": header, **more})
+
+    assert (part("bytes=5-9").status_code, part("bytes=5-9").content) == (206, data[5:10])
+    assert part("bytes=-7").content == data[-7:]
+    assert part("bytes=5-9").headers["content-range"] == f"bytes 5-9/{len(data)}"
+    assert part("bytes=5-9", **{"If-Range": etag}).status_code == 206
+    assert part("bytes=5-9", **{"If-Range": '"other"'}).status_code == 200
+    beyond = part(f"bytes={len(data)}-")
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(data)}")
+    several = part("bytes=0-1,10-12")
+    assert several.headers["content-type"].startswith("multipart/byteranges")
+    assert data[10:13] in several.content
+    head = api.http.head(url)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(data)))
+
+
+def test_a_clip_that_is_not_ready_says_its_state(api: RunningApi) -> None:
+    api.recorder.events["ev1"] = event_of("ev1", clip_of("cam1", "saved"))
+    answer = api.http.get("/events/ev1/clips/cam1.mp4")
+    assert (answer.status_code, answer.json()["state"]) == (409, "saved")
+    assert api.http.get("/events/ev1/archive.zip").status_code == 409
+
+
+def test_no_path_leads_out_of_the_clips(api: RunningApi) -> None:
+    api.recorder.events["ev1"] = event_of("ev1", clip_of("cam1", clip=("../../../etc/passwd", 1)))
+    assert api.http.get("/events/ev1/clips/cam1.mp4").status_code == 404
+    for path in ("/static/..%2fservice.py", "/static/%2e%2e/service.py", "/events/..%2f..%2fetc/clips/passwd"):
+        assert api.http.get(path).status_code == 404, path
+
+
+def test_an_archive_is_sent(api: RunningApi) -> None:
+    with_clip(api, b"data")
+    answer = api.http.get("/events/ev1/archive.zip")
+    assert answer.status_code == 200
+    assert answer.content.startswith(b"PK")
+
+
+def test_a_page_may_run_nothing_but_our_own_files(api: RunningApi) -> None:
+    for path in ("/", "/docs", "/viewer"):
+        answer = api.http.get(path)
+        assert answer.status_code == 200
+        assert "script-src 'self' 'unsafe-inline'" not in answer.headers["content-security-policy"]
+        assert "<script>" not in answer.text
+    assert api.http.get("/docs-assets/swagger-ui-bundle.js").status_code == 200

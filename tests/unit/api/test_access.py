@@ -1,0 +1,122 @@
+from collections.abc import Iterator
+
+import pytest
+
+from preroll.settings import SettingsError
+from services.api.access import FAILURES_MAX, FAILURES_WINDOW_S, SESSION_S, Failures, Keys, Sessions
+from services.api.exposure import cannot_be_rebound, is_loopback, name_in
+from services.api.settings import ApiSettings
+
+OPERATE = "operate-" + "o" * 16
+LOOK = "looking-" + "l" * 16
+
+
+def test_a_key_gives_its_role_and_no_other_text_any() -> None:
+    keys = Keys(OPERATE, LOOK)
+    assert keys.role_of(OPERATE) == "operate"
+    assert keys.role_of(LOOK) == "look"
+    for wrong in ("", OPERATE[:-1], OPERATE + " ", "é", LOOK.upper()):
+        assert keys.role_of(wrong) is None
+
+
+def test_a_cookie_carries_its_role_until_it_expires() -> None:
+    sessions = Sessions(Keys(OPERATE, LOOK))
+    cookie = sessions.cookie_for("look", 1000)
+    assert sessions.role_of(cookie, 1000) == "look"
+    assert sessions.role_of(cookie, 1000 + SESSION_S) is None
+
+
+def test_a_cookie_cannot_be_raised_forged_or_carried_over_to_another_key() -> None:
+    sessions = Sessions(Keys(OPERATE, LOOK))
+    cookie = sessions.cookie_for("look", 1000)
+    assert sessions.role_of(cookie.replace("look", "operate", 1), 1000) is None
+    assert sessions.role_of(cookie[:-1] + ("A" if cookie[-1] != "A" else "B"), 1000) is None
+    assert Sessions(Keys(OPERATE, LOOK[::-1])).role_of(cookie, 1000) is None
+    for hostile in ("", ".", "look", "look.x.y.z", "look..", "é.1.2.3"):
+        assert sessions.role_of(hostile, 1000) is None
+
+
+def test_a_session_outlives_a_restart_and_ends_when_signed_out() -> None:
+    cookie = Sessions(Keys(OPERATE, None)).cookie_for("operate", 1000)
+    restarted = Sessions(Keys(OPERATE, None))
+    assert restarted.role_of(cookie, 1001) == "operate"
+    restarted.revoke(cookie)
+    assert restarted.role_of(cookie, 1001) is None
+
+
+def test_guessing_is_slow_for_the_one_who_guesses() -> None:
+    failures = Failures()
+    for _ in range(FAILURES_MAX):
+        assert failures.wait_s("10.0.0.1", 100) == 0
+        failures.note("10.0.0.1", 100)
+    assert failures.wait_s("10.0.0.1", 101) == pytest.approx(FAILURES_WINDOW_S - 1)
+    assert failures.wait_s("10.0.0.2", 101) == 0
+    assert failures.wait_s("10.0.0.1", 100 + FAILURES_WINDOW_S) == 0
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
+def test_loopback_is_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "plant.example", "localhost.example"])
+def test_what_others_reach_is_no_loopback(host: str) -> None:
+    assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("127.0.0.1:8000", True),
+        ("[::1]:8000", True),
+        ("localhost", True),
+        ("api:8000", True),
+        ("evil.example:8000", False),
+    ],
+)
+def test_only_a_name_with_a_dot_can_be_rebound(header: str, expected: bool) -> None:
+    assert cannot_be_rebound(name_in(header)) is expected
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    for name in ApiSettings.model_fields:
+        monkeypatch.delenv(f"PREROLL_API_{name.upper()}", raising=False)
+    return monkeypatch  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"HOST": "0.0.0.0"},
+        {"HOST": "0.0.0.0", "PUBLISHED_ON": "192.0.2.1"},
+        {"VIEW_KEY": LOOK},
+        {"KEY": "short"},
+        {"KEY": OPERATE, "VIEW_KEY": OPERATE},
+        {"KEY": OPERATE, "KEY_FILE": "/nowhere"},
+        {"KEY_FILE": "/nowhere"},
+        {"TLS_CERT": "/nowhere"},
+    ],
+)
+def test_an_open_door_is_refused_at_start(environment: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        environment.setenv(f"PREROLL_API_{name}", value)
+    with pytest.raises(SettingsError, match="PREROLL_API_") as refused:
+        ApiSettings.load()
+    assert OPERATE not in str(refused.value)
+    assert "short" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"HOST": "0.0.0.0", "PUBLISHED_ON": "127.0.0.1"},
+        {"HOST": "0.0.0.0", "ALLOW_ANONYMOUS": "true"},
+        {"HOST": "0.0.0.0", "KEY": OPERATE, "VIEW_KEY": LOOK},
+    ],
+)
+def test_a_closed_or_declared_door_is_accepted(environment: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        environment.setenv(f"PREROLL_API_{name}", value)
+    assert OPERATE not in repr(ApiSettings.load())
