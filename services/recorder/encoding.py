@@ -1,7 +1,7 @@
 """The encoders: worker processes that make renditions and hash files, so that neither can touch the ring.
 
 A job that dies or hangs costs its worker and is tried once more. A job in hand at shutdown is lost and, the clip being
-`saved`, done again at the next start.
+`saved`, done again at the next start. Jobs are as many as there are clips that are saved and not ready, and no more.
 """
 
 import ctypes
@@ -22,6 +22,7 @@ from typing import Final
 
 from preroll.logs import fields
 from preroll.wire import Scalar
+from services.recorder.disk import Disk, StorageFull
 from services.recorder.encoder import FALLBACK, EncoderUnusable, Encoding, probe, render
 from services.recorder.files import PART, sha256_of
 
@@ -29,8 +30,12 @@ log = logging.getLogger(__name__)
 
 TRIES: Final = 2
 NICENESS: Final = 10
+FALLBACK_PRESET: Final = "superfast"
+PROBE_TIMEOUT_S: Final = 30.0
+SPACE_RETRY_S: Final = 5.0
+TIMEOUT_PER_BYTES: Final = 100_000_000
 _PR_SET_PDEATHSIG: Final = 1
-_STEP_S: Final = 0.2
+_STEP_S: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,11 @@ class Job:
     camera_id: str
     original: Path
     target: Path | None
+
+    @property
+    def part(self) -> Path | None:
+        """Where the rendition is written."""
+        return None if self.target is None else self.target.with_name(self.target.name + PART)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +65,22 @@ class JobDone:
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """Why a job could not be done."""
+    """Why a job could not be done. For want of space it is tried again until there is some."""
 
     reason: str
+    is_for_space: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Find out whether the encoder can be used."""
+
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """It can."""
 
 
 class EncodePool:
@@ -66,11 +89,14 @@ class EncodePool:
     def __init__(
         self,
         workers: int,
-        encoding: Encoding,
+        encoding: Encoding | None,
         timeout_s: float,
         on_end: Callable[[Job, JobDone | JobFailed], None],
     ) -> None:
-        self.encoding = encoding
+        """`encoding` is `None` where jobs only hash. `timeout_s` is for every 100 MB of an original that a job has."""
+        self._encoding = encoding
+        self._is_settled = encoding is None
+        self._settling = threading.Lock()
         self._timeout_s = timeout_s
         self._on_end = on_end
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -89,8 +115,13 @@ class EncodePool:
     def running(self) -> int:
         return self._running
 
+    @property
+    def encoder(self) -> str:
+        """The encoder in use: the one asked for, or the fallback once that has proved unusable."""
+        return "none" if self._encoding is None else self._encoding.encoder
+
     def start(self) -> None:
-        """Try the encoder, fall back to libx264 when it cannot be used, and begin with the jobs."""
+        """Try the encoder, fall back to libx264 when it cannot be used, and begin with the jobs. Does not wait."""
         for thread in self._threads:
             thread.start()
 
@@ -107,8 +138,12 @@ class EncodePool:
                 thread.join(5)
 
     def _serve(self) -> None:
-        worker = _Worker()
+        if hasattr(signal, "pthread_sigmask"):
+            # A worker inherits this, so that Ctrl-C cannot end it before it has said that it ignores it.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        worker = _Worker(self._closing)
         try:
+            self._settle_encoding(worker)
             while (job := self._jobs.get()) is not None and not self._closing.is_set():
                 with self._lock:
                     self._running += 1
@@ -118,70 +153,93 @@ class EncodePool:
                     with self._lock:
                         self._running -= 1
                 if outcome is not None:
-                    self._on_end(job, outcome)
+                    self._tell(job, outcome)
         finally:
             worker.end()
 
+    def _settle_encoding(self, worker: "_Worker") -> None:
+        """In a worker, because a driver may take its process with it."""
+        with self._settling:
+            if self._is_settled or self._encoding is None:
+                return
+            asked = self._encoding
+            fallback = Encoding(FALLBACK, FALLBACK_PRESET, asked.quality, asked.threads)
+            reply = worker.ask(Probe(asked), PROBE_TIMEOUT_S)
+            if isinstance(reply, JobFailed):
+                log.warning("%s; using %s instead", reply.reason, FALLBACK, extra=fields(encoder=asked.encoder))
+                self._encoding = fallback
+            self._is_settled = True
+
     def _carry_out(self, worker: "_Worker", job: Job) -> JobDone | JobFailed | None:
+        """The job's outcome; `None` when the pool is closed meanwhile."""
         about = fields(event_id=job.event_id, camera_id=job.camera_id)
-        outcome: JobDone | JobFailed | None = None
-        for attempt in range(1, TRIES + 1):
-            try:
-                outcome = worker.carry_out(job, self.encoding, self._timeout_s, self._closing)
-            except Exception as err:
-                log.exception("encode worker could not be used", extra=about)
-                outcome = JobFailed(str(err))
-                worker.end()
-            if outcome is None or isinstance(outcome, JobDone):
+        attempt = 1
+        while True:
+            outcome = self._attempt(worker, job)
+            if not isinstance(outcome, JobFailed):
                 return outcome
+            if job.part is not None:
+                job.part.unlink(missing_ok=True)
             log.warning(
                 "encoding failed: %s", outcome.reason, extra={"fields": {**about["fields"], "attempt": attempt}}
             )
+            if outcome.is_for_space:
+                if self._closing.wait(SPACE_RETRY_S):
+                    return None
+                continue
+            if attempt == TRIES or not job.original.exists():
+                return outcome
+            attempt += 1
+
+    def _attempt(self, worker: "_Worker", job: Job) -> JobDone | JobFailed | None:
+        try:
+            hundreds = job.original.stat().st_size // TIMEOUT_PER_BYTES
+            outcome = worker.ask((job, self._encoding), self._timeout_s * (1 + hundreds))
+        except Exception as err:
+            worker.end()
+            return JobFailed(f"{type(err).__name__}: {err}"[:500])
+        assert not isinstance(outcome, Usable)
         return outcome
 
+    def _tell(self, job: Job, outcome: JobDone | JobFailed) -> None:
+        try:
+            self._on_end(job, outcome)
+        except Exception:
+            # The clip stays saved, and the job is done again at the next start.
+            log.exception("job's end not taken up", extra=fields(event_id=job.event_id, camera_id=job.camera_id))
 
-def usable(encoding: Encoding) -> Encoding:
-    """The encoding, or with libx264 instead of an encoder that this machine does not have (said in a warning)."""
-    try:
-        probe(encoding)
-    except EncoderUnusable as err:
-        if encoding.encoder == FALLBACK:
-            raise
-        log.warning("%s; using %s instead", err, FALLBACK, extra=fields(encoder=encoding.encoder))
-        encoding = Encoding(FALLBACK, "superfast", encoding.quality, encoding.threads)
-        probe(encoding)
-    return encoding
+
+_Request = Probe | tuple[Job, Encoding | None]
 
 
 class _Worker:
     """A worker process, made when first needed and again after it died. Used by one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, closing: threading.Event) -> None:
+        self._closing = closing
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
 
-    def carry_out(
-        self, job: Job, encoding: Encoding, timeout_s: float, closing: threading.Event
-    ) -> JobDone | JobFailed | None:
-        """The job's outcome; `None` when `closing` was set meanwhile."""
+    def ask(self, request: _Request, timeout_s: float) -> Usable | JobDone | JobFailed | None:
+        """The worker's reply; `None` when the pool is closed meanwhile."""
         pipe = self._ensure()
         deadline = time.monotonic() + timeout_s
         try:
-            pipe.send((job, encoding))
+            pipe.send(request)
             while not pipe.poll(_STEP_S):
-                if closing.is_set():
+                if self._closing.is_set():
                     self.end()
                     return None
                 if time.monotonic() > deadline:
                     self.end()
                     return JobFailed(f"the encoder did not finish within {timeout_s:g} s")
-            outcome: JobDone | JobFailed = pipe.recv()
+            reply: Usable | JobDone | JobFailed = pipe.recv()
         except (EOFError, OSError):
             process = self._process
             self.end()
             code = process.exitcode if process is not None else None
             return JobFailed(f"the encoder's process died, exit code {code}")
-        return outcome
+        return reply
 
     def end(self) -> None:
         process, self._process = self._process, None
@@ -207,7 +265,7 @@ class _Worker:
 
 
 def work(pipe: Connection, parent_pid: int) -> None:
-    """The worker process: jobs in, outcomes out, until the pipe is closed."""
+    """The worker process: requests in, replies out, until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent_pid)
@@ -215,36 +273,35 @@ def work(pipe: Connection, parent_pid: int) -> None:
         os.nice(NICENESS)
     while True:
         try:
-            job, encoding = pipe.recv()
+            request: _Request = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(_outcome_of(job, encoding))
+        pipe.send(_probed(request) if isinstance(request, Probe) else _outcome_of(*request))
 
 
-def _outcome_of(job: Job, encoding: Encoding) -> JobDone | JobFailed:
+def _probed(request: Probe) -> Usable | JobFailed:
+    try:
+        probe(request.encoding)
+    except EncoderUnusable as err:
+        return JobFailed(str(err)[:500])
+    return Usable()
+
+
+def _outcome_of(job: Job, encoding: Encoding | None) -> JobDone | JobFailed:
     began = time.monotonic()
     try:
         facts: dict[str, Scalar] = {}
         target_sha256: str | None = None
-        if job.target is not None:
-            part = job.target.with_name(job.target.name + PART)
-            facts = render(job.original, part, encoding).facts(encoding)
-            target_sha256 = sha256_of(part)
-            part.replace(job.target)
-            _sync_folder(job.target.parent)
+        if job.target is not None and job.part is not None and encoding is not None:
+            facts = render(job.original, job.part, encoding).facts(encoding)
+            target_sha256 = sha256_of(job.part)
+            job.part.replace(job.target)
+            Disk().sync_folder(job.target.parent)
         return JobDone(target_sha256, sha256_of(job.original), facts, time.monotonic() - began)
+    except StorageFull as err:
+        return JobFailed(str(err), is_for_space=True)
     except Exception as err:
         return JobFailed(f"{type(err).__name__}: {err}"[:500])
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _die_with(parent_pid: int) -> None:

@@ -4,6 +4,7 @@ Each stage reports from its own thread; `Events` keeps the record.
 """
 
 import logging
+import os
 import threading
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from services.recorder import describe
 from services.recorder.clip_writer import ClipWriter
 from services.recorder.disk import WriteFailed
 from services.recorder.encoder import Encoding
-from services.recorder.encoding import EncodePool, Job, JobDone, JobFailed, usable
+from services.recorder.encoding import EncodePool, Job, JobDone, JobFailed
 from services.recorder.events import Events
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
@@ -61,10 +62,9 @@ class Stages:
             max_bytes=round(settings.retention_max_gb * GB),
             min_free_bytes=settings.min_free_mb * MB,
         )
-        encoding = Encoding(settings.encoder, settings.encoder_preset, settings.encoder_quality, threads=0)
-        if settings.format == "h264":
-            encoding = usable(encoding)
-        self._pool = EncodePool(settings.encode_workers, encoding, settings.encode_timeout_s, self._on_job_end)
+        self._pool = EncodePool(
+            settings.encode_workers, _encoding_of(settings), settings.encode_timeout_s, self._on_job_end
+        )
         self._disk = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
 
     # --- start and end
@@ -143,7 +143,7 @@ class Stages:
         return {
             "encodes_waiting": self._pool.waiting,
             "encodes_running": self._pool.running,
-            "encoder": self._pool.encoding.encoder,
+            "encoder": self._pool.encoder,
             "disk": self._disk,
             "events_total": self._index.count(),
         }
@@ -214,7 +214,8 @@ class Stages:
 
     def _make_room(self) -> None:
         usage = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
-        offered = (Removable(*row) for row in self._index.removable())
+        # An event that waits for its encoder does not go, so its room must not be counted on either.
+        offered = (Removable(*row) for row in self._index.removable() if self._events.opened(row[0]) is None)
         for event_id in what_goes(offered, self._limits, self._clock.unix_ns(), usage.clips_bytes, usage.free_bytes):
             event = self._index.get(event_id)
             if event is not None and self._events.opened(event_id) is None and not event.is_protected:
@@ -227,6 +228,14 @@ class Stages:
                 "disk is full" if self._disk.is_full else "disk has room again",
                 extra=fields(free_bytes=self._disk.free_bytes),
             )
+
+
+def _encoding_of(settings: RecorderSettings) -> Encoding | None:
+    """How renditions are made, if there are any. Several workers share the cores; one leaves them to the encoder."""
+    if settings.format != "h264":
+        return None
+    threads = 0 if settings.encode_workers == 1 else max(1, (os.cpu_count() or 1) // settings.encode_workers)
+    return Encoding(settings.encoder, settings.encoder_preset, settings.encoder_quality, threads)
 
 
 def _with_shortfall(text: str) -> "Any":

@@ -1,0 +1,70 @@
+"""A rendition's colours as Chromium draws them."""
+
+import base64
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from services.recorder.encoder import Encoding, render
+from tests.support.originals import colour_card, jpeg_of, mean_difference, picture_of, write_original
+
+pytestmark = pytest.mark.timeout(120)
+
+DIFFERENCE_MAX = 3.0
+DRAWN = """
+async (film) => {
+    const blob = await (await fetch('data:video/mp4;base64,' + film)).blob();
+    const video = document.createElement('video');
+    video.muted = true;
+    video.src = URL.createObjectURL(blob);
+    document.body.append(video);
+    await new Promise((resolve, reject) => {
+        video.onerror = () => reject(new Error(video.error.message));
+        video.onseeked = resolve;
+        video.onloadeddata = () => { video.currentTime = video.duration / 2; };
+    });
+    const canvas = document.createElement('canvas');
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    canvas.getContext('2d').drawImage(video, 0, 0);
+    return canvas.toDataURL('image/png').split(',')[1];
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("PREROLL_TEST_EVERYTHING"):
+            pytest.fail("no Chromium")
+        pytest.skip("no Chromium")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 360), (1280, 720)])
+@pytest.mark.parametrize("sampling", ["4:2:0", "4:2:2", "4:4:4"])
+def test_colours_are_right_as_drawn_by_chromium(
+    browser: Browser, tmp_path: Path, sampling: str, width: int, height: int
+) -> None:
+    jpeg = jpeg_of(colour_card(width, height), sampling)
+    write_original(tmp_path / "original.mp4", [jpeg] * 15, size=(width, height))
+    render(tmp_path / "original.mp4", tmp_path / "clip.mp4", Encoding("libx264", "superfast", 18, threads=0))
+    page = browser.new_page()
+    page.goto("about:blank")
+    png = page.evaluate(DRAWN, base64.b64encode((tmp_path / "clip.mp4").read_bytes()).decode())
+    page.close()
+    drawn = cv2.imdecode(np.frombuffer(base64.b64decode(png), np.uint8), cv2.IMREAD_COLOR)
+    assert drawn is not None
+    differences = mean_difference(drawn.astype(np.uint8), picture_of(jpeg))
+    print(f"{sampling} {width}x{height}: {[round(d, 2) for d in differences]}")
+    assert max(differences) < DIFFERENCE_MAX, differences

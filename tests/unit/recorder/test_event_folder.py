@@ -1,0 +1,73 @@
+"""What the files of an event's folder tell of it."""
+
+import os
+from pathlib import Path
+
+from preroll import wire
+from services.recorder import sidecar
+from services.recorder.event_folder import event_in
+from services.recorder.written import document_of
+from tests.support.event_records import event
+from tests.unit.recorder.test_sidecar import FACTS, TAKE
+
+
+def write(path: Path, data: bytes, written_at_s: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    os.utime(path, (written_at_s, written_at_s))
+
+
+def saved_sidecar(at: wire.Event) -> bytes:
+    clip = at.clips[0].model_copy(update={"state": "saved"})
+    return sidecar.to_bytes(document_of(FACTS, at, clip))
+
+
+def folder_of(root: Path) -> Path:
+    return root / TAKE.plan.folder
+
+
+def test_clips_are_as_their_sidecars_have_them(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    write(folder / "event.json", TAKE.event.model_dump_json().encode(), 1)
+    write(folder / "cam1.json", saved_sidecar(TAKE.event), 2)
+    found = event_in(folder)
+    assert found is not None
+    assert (found.state, found.clips[0].state) == ("saved", "saved")
+    fact = found.clips[0].files["sidecar"]
+    assert fact.path == f"{TAKE.plan.folder}/cam1.json"
+    assert fact.size_bytes == (folder / "cam1.json").stat().st_size
+
+
+def test_event_is_as_the_file_that_was_written_last_has_it(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    amended = TAKE.event.model_copy(update={"post_s": 3.0})
+    protected = amended.model_copy(update={"is_protected": True})
+    write(folder / "event.json", TAKE.event.model_dump_json().encode(), 1)
+    write(folder / "cam1.json", saved_sidecar(amended), 2)
+    found = event_in(folder)
+    assert found is not None
+    assert (found.post_s, found.is_protected) == (3.0, False)
+    write(folder / "event.json", protected.model_dump_json().encode(), 3)
+    found = event_in(folder)
+    assert found is not None
+    assert (found.post_s, found.is_protected) == (3.0, True)
+
+
+def test_a_sidecar_alone_tells_of_its_event(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    write(folder / "event.json", b"{", 1)
+    write(folder / "cam1.json", saved_sidecar(TAKE.event), 1)
+    found = event_in(folder)
+    assert found is not None
+    assert found.event_id == "ev1"
+
+
+def test_damaged_sidecar_leaves_the_clip_as_the_event_has_it(tmp_path: Path) -> None:
+    folder = tmp_path / "2027-01-15" / "ev1"
+    write(folder / "event.json", event("ev1", state="recording").model_dump_json().encode(), 1)
+    write(folder / "cam1.json", b"\0" * 100, 2)
+    assert event_in(folder) == event("ev1", state="recording")
+
+
+def test_folder_without_a_record_is_no_event(tmp_path: Path) -> None:
+    assert event_in(tmp_path) is None
