@@ -75,8 +75,8 @@ def test_a_player_finds_a_keyframe_every_second(tmp_path: Path, fps: int) -> Non
     with av.open(str(part), format="mov") as clip:
         keys = [p.pts for p in clip.demux(video=0) if p.size and p.is_keyframe and p.pts is not None]
     assert keys[0] == 0
-    assert all(90_000 - 3_000 <= after - before <= 90_000 for before, after in itertools.pairwise(keys)), keys
-    assert len(keys) == 4
+    assert all(after - before <= 90_000 for before, after in itertools.pairwise([*keys, times[-1]])), keys
+    assert len(keys) <= 8, "one a second, and where the scene changes"
 
 
 def test_clip_is_tagged_for_players(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def clips(tmp_path: Path) -> ClipsDir:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    made = Index(tmp_path / "index.sqlite")
+    made = Index.open(tmp_path / "index.sqlite")
     yield made
     made.close()
 
