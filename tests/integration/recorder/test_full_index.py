@@ -49,7 +49,7 @@ class Recorder:
     def __init__(self, root: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
         self.clock = HandClock()
         self.clips = ClipsDir(root)
-        self.index = FullIndex(root / "index.sqlite")
+        self.index = FullIndex.open(root / "index.sqlite")
         cameras = Cameras(10, 100_000_000, 10_000_000, 4, BOOT)
         cameras.remember("cam1", self.clock.monotonic_ns())
         bus = BusSender(context, "inproc://nobody", "recorder", "here", self.clock)

@@ -22,8 +22,9 @@ def clips(tmp_path: Path) -> ClipsDir:
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    made = Index.open(tmp_path / "index.sqlite")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """An empty one: beside the clips it would be built from them."""
+    made = Index.open(tmp_path_factory.mktemp("index") / "index.sqlite")
     yield made
     made.close()
 
