@@ -5,8 +5,10 @@ restart one that has ended.
 """
 
 import faulthandler
+import itertools
 import logging
 import os
+import queue
 import signal
 import sys
 import threading
@@ -68,12 +70,20 @@ class Shutdown:
 
     def watch_signals(self) -> None:
         """SIGTERM and SIGINT request the end. A second one ends the process at once."""
+        # A handler interrupts the main thread anywhere, also where it holds the lock of our event. So it only leaves
+        # word in a queue that may be entered again at any point, and a thread does the rest.
+        caught: queue.SimpleQueue[int] = queue.SimpleQueue()
+        is_second = itertools.count()
 
         def handle(number: int, _frame: FrameType | None) -> None:
-            if self.requested:
+            if next(is_second):
                 os._exit(128 + number)
-            self.request(signal.Signals(number).name)
+            caught.put(number)
 
+        def request_after_signal() -> None:
+            self.request(signal.Signals(caught.get()).name)
+
+        threading.Thread(target=request_after_signal, name="signals", daemon=True).start()
         signal.signal(signal.SIGTERM, handle)
         signal.signal(signal.SIGINT, handle)
 
