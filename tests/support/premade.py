@@ -69,7 +69,7 @@ def publish(address: str, jpegs: list[bytes], fps: float, camera_ids: list[str],
         for publisher in publishers:
             publisher.connect(address)
         head = jpegs[0]
-        height, width = cv2.imdecode(np.frombuffer(head, np.uint8), cv2.IMREAD_COLOR).shape[:2]
+        height, width = np.asarray(cv2.imdecode(np.frombuffer(head, np.uint8), cv2.IMREAD_COLOR)).shape[:2]
         topics = [wire.topic_of(camera_id) for camera_id in camera_ids]
         began_ns = time.monotonic_ns()
         step_ns = NS_PER_S / fps / len(camera_ids)

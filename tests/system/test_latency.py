@@ -25,10 +25,14 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def saved_event(system: System, event_id: str) -> dict[str, Any] | None:
+def wait_saved(system: System, event_id: str) -> dict[str, Any]:
     """The event once every clip of it is on disk; its renditions may have to wait their turn."""
-    event = system.event(event_id)
-    return event if event["state"] in ("saved", "ready") else None
+
+    def saved() -> dict[str, Any] | None:
+        event = system.event(event_id)
+        return event if event["state"] in ("saved", "ready") else None
+
+    return wait_until(saved, 30, f"{event_id} is saved") or {}
 
 
 def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
@@ -63,7 +67,7 @@ def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
                 pace.wait(wait_s)
             saved: list[float] = []
             for event_id in events:
-                event = wait_until(lambda wanted=event_id: saved_event(system, wanted), 30)
+                event = wait_saved(system, event_id)
                 for clip in event["clips"]:
                     assert clip["complete"] is True, clip
                     saved.append(clip["saved_after_s"])

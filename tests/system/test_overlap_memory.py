@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def overlap(folder: Path, triggers: int, within_s: float, ring_mb: int, jpeg_byt
                 assert clip["complete"] is True, clip
                 codes = read_codes(system.download(clip["files"]["clip"]["url"], folder / "clip.mp4"))
                 numbers = [code.number for code in codes]
-                jumps = [(a, b) for a, b in zip(numbers, numbers[1:], strict=False) if b != (a + 1) % 900]
+                jumps = [(a, b) for a, b in pairwise(numbers) if b != (a + 1) % 900]
                 assert jumps == [], jumps
                 assert len(numbers) == clip["delivered"]["frames"]
             (camera,) = system.cameras().values()
