@@ -89,8 +89,9 @@ class CameraTrack:
         """Begin a clip with what the ring holds of its window."""
         window = plan.window
         holes = [hole for hole in self._holes if hole.touches(window.from_ns, window.to_ns)]
-        recording = Recording(plan, self.ring.within(window), holes, self.gaps.period_ns)
-        newest = self.ring.newest
+        oldest, newest = self.ring.oldest, self.ring.newest
+        is_begin_seen = oldest is not None and oldest.t_ns <= window.from_ns
+        recording = Recording(plan, self.ring.within(window), holes, self.gaps.period_ns, is_begin_seen=is_begin_seen)
         if newest is not None and newest.t_ns > window.to_ns:
             recording.close()
         else:

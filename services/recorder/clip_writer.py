@@ -188,6 +188,8 @@ class ClipWriter:
             holes=tuple(holes),
             reason=reason,
             boot_id=self._boot_id,
+            is_begin_seen=recording.is_begin_seen,
+            is_end_seen=recording.is_end_seen and not refused,
             wall_stepped_s=round(stepped_s, 3) if abs(stepped_s) >= WALL_STEP_MIN_S else None,
         )
         return settle(self._clips, self._paths, facts, self._describe(), self._clock)

@@ -36,8 +36,22 @@ class ClipPlan:
 class Recording:
     """The frames of one clip on their way to disk."""
 
-    def __init__(self, plan: ClipPlan, frames: Iterable[Frame], holes: Iterable[Hole], period_ns: int) -> None:
-        """Begin with what the ring holds of the window (`frames`, in order) and the holes among them."""
+    def __init__(
+        self,
+        plan: ClipPlan,
+        frames: Iterable[Frame],
+        holes: Iterable[Hole],
+        period_ns: int,
+        *,
+        is_begin_seen: bool = False,
+    ) -> None:
+        """Begin with what the ring holds of the window (`frames`, in order) and the holes among them.
+
+        `is_begin_seen`: the ring holds a frame from before the window, so that nothing of its beginning can be missing
+        but what a hole states.
+        """
+        self.is_begin_seen = is_begin_seen
+        self.is_end_seen = False
         self.plan = plan
         self.period_ns = period_ns
         self._changed = threading.Condition()
@@ -76,7 +90,7 @@ class Recording:
             if self._is_over or frame.t_ns < self._window.from_ns:
                 return
             if frame.t_ns > self._window.to_ns:
-                self._is_over = True
+                self._is_over = self.is_end_seen = True
                 self._changed.notify_all()
                 return
             if self._pending_bytes + len(frame.jpeg) > backlog_max_bytes:
@@ -103,11 +117,12 @@ class Recording:
         with self._changed:
             self._window = self._window.ending_at(to_ns)
             if self._last_ns is not None and self._last_ns > to_ns:
-                self._is_over = True
+                self._is_over = self.is_end_seen = True
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Close now: every frame of the window is here."""
+        """Close now: every frame of the window is here, and one beyond it was seen."""
+        self.is_end_seen = True
         self._finish(None)
 
     def end(self, reason: str) -> None:

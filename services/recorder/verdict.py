@@ -32,10 +32,15 @@ def judge(
     period_ns: int,
     holes: Iterable[Hole],
     end_reason: str | None,
+    *,
+    is_begin_seen: bool = False,
+    is_end_seen: bool = False,
 ) -> Verdict:
     """The verdict on a clip from `first_ns` to `last_ns` (its first and last frame) for the asked `window`.
 
-    Each end may be up to one and a half frame periods off: a frame period, and the jitter of a camera's clock.
+    Where a frame from beyond an end of the window was seen (`is_begin_seen`, `is_end_seen`), the camera itself had
+    nothing more there, and what was lost a hole states. Elsewhere an end may be up to one and a half frame periods off:
+    a frame period, and the jitter of a camera's clock.
     """
     slack_ns = period_ns + period_ns // 2
     said: list[str] = []
@@ -43,9 +48,9 @@ def judge(
     if first_ns is None or last_ns is None:
         said.append("no frame of the window could be had")
     else:
-        if first_ns - window.from_ns > slack_ns:
+        if not is_begin_seen and first_ns - window.from_ns > slack_ns:
             said.append(f"begins {seconds(first_ns - window.from_ns):.3f} s late")
-        if window.to_ns - last_ns > slack_ns:
+        if not is_end_seen and window.to_ns - last_ns > slack_ns:
             said.append(f"ends {seconds(window.to_ns - last_ns):.3f} s early")
     if end_reason is not None:
         said.append(end_reason)

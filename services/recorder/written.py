@@ -34,11 +34,22 @@ class ClipFacts:
     reason: str | None
     boot_id: str
     wall_stepped_s: float | None = None
+    is_begin_seen: bool = False
+    is_end_seen: bool = False
 
     def verdict(self) -> Verdict:
         first_ns = self.frames[0].t_ns if self.frames else None
         last_ns = self.frames[-1].t_ns if self.frames else None
-        return judge(self.window, first_ns, last_ns, self.period_ns, self.holes, self.reason)
+        return judge(
+            self.window,
+            first_ns,
+            last_ns,
+            self.period_ns,
+            self.holes,
+            self.reason,
+            is_begin_seen=self.is_begin_seen,
+            is_end_seen=self.is_end_seen,
+        )
 
     @property
     def trigger_frame(self) -> int | None:

@@ -69,7 +69,8 @@ def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
             for event_id in events:
                 event = wait_saved(system, event_id)
                 for clip in event["clips"]:
-                    assert clip["complete"] is True, clip
+                    assert clip["shortfall"] == [], clip["shortfall"]
+                    assert clip["complete"] is True
                     saved.append(clip["saved_after_s"])
             losses = [sum(camera["losses"].values()) for camera in system.cameras().values()]
     assert sum(losses) == 0, losses

@@ -40,8 +40,10 @@ def test_the_first_frame_beyond_the_end_closes_the_clip() -> None:
     recorded = recording(0, 1)
     recorded.offer(frame(10), PLENTY)
     assert not recorded.is_over
+    assert not recorded.is_end_seen
     recorded.offer(frame(11), PLENTY)
     assert recorded.is_over
+    assert recorded.is_end_seen
 
 
 def test_a_silent_camera_closes_the_clip_a_grace_after_its_end() -> None:

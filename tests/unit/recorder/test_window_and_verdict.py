@@ -80,3 +80,11 @@ def test_many_holes_of_one_cause_are_told_in_one_sentence() -> None:
 def test_a_clip_without_a_frame_is_not_complete() -> None:
     verdict = judge(WINDOW, None, None, PERIOD_NS, (), "the recorder was stopped")
     assert verdict.shortfall == ("no frame of the window could be had", "the recorder was stopped")
+
+
+def test_a_camera_that_was_late_itself_has_lost_nothing() -> None:
+    first_ns, last_ns = WINDOW.from_ns + 3 * PERIOD_NS, WINDOW.to_ns - 3 * PERIOD_NS
+    seen = judge(WINDOW, first_ns, last_ns, PERIOD_NS, (), None, is_begin_seen=True, is_end_seen=True)
+    assert (seen.is_complete, seen.shortfall) == (True, ())
+    unseen = judge(WINDOW, first_ns, last_ns, PERIOD_NS, (), None)
+    assert unseen.shortfall == ("begins 0.100 s late", "ends 0.100 s early")
