@@ -1,12 +1,9 @@
 """A clip in a real browser: it plays from its first picture to its last."""
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.support.processes import System
 
@@ -28,21 +25,6 @@ async (url) => {
             width: video.videoWidth, height: video.videoHeight};
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        if os.environ.get("PREROLL_TEST_EVERYTHING"):
-            pytest.fail("no Chromium")
-        pytest.skip("no Chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
-        yield launched
-        launched.close()
 
 
 def test_a_clip_plays_to_its_end(browser: Browser, tmp_path: Path) -> None:

@@ -166,6 +166,7 @@ async function load() {
     byId("failed").hidden = true;
     await show(event);
   } catch (error) {
+    if (error.status === 503) link.recorderIsAway();
     if (error.status === 404) gone("This event does not exist", "It may have been deleted, or removed by the retention rules.");
     else if (error.status !== undefined || !current) gone("The event could not be loaded", error.message);
   }

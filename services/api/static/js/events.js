@@ -39,6 +39,7 @@ async function load({ isMore }) {
     cursor = page.next_cursor ?? null;
   } catch (error) {
     if (mine !== asked) return;
+    if (error.status === 503) link.recorderIsAway();
     if (!isMore) clear();
     setText(byId("failed-text"), error.message);
     byId("failed").hidden = false;

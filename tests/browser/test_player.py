@@ -1,0 +1,150 @@
+"""The player: all cameras of an event on one time axis, in step within a frame."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.pages import drawn_number, moments, wait_steady
+from tests.support.processes import Json, System
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(90)
+
+CAMERAS = ("conveyor", "press-left", "press-right")
+PERIOD_S = 1 / 25
+
+
+@pytest.fixture(scope="module")
+def event(system: System) -> Json:
+    """A ready event of three cameras."""
+    system.wait_ring(2.5, *CAMERAS)
+    accepted = system.trigger(pre_s=2, post_s=2, labels={"fault": "E17"})
+    return system.wait_state(accepted["event_id"], "ready")
+
+
+def opened(page: Page, event: Json) -> None:
+    page.goto(f"/ui/events/{event['event_id']}")
+    wait_until(lambda: set(moments(page)) == set(CAMERAS), 15, "all cameras show a frame")
+    wait_steady(lambda: moments(page))
+
+
+def spread_s(shown: dict[str, float]) -> float:
+    return max(shown.values()) - min(shown.values())
+
+
+def assert_pictures_are_what_is_named(page: Page) -> None:
+    for camera_id in CAMERAS:
+        screen = page.locator(f"figure[data-camera={camera_id}]")
+        assert str(drawn_number(screen.locator("video"))) == screen.get_attribute("data-seq")
+
+
+def test_it_opens_on_the_trigger_frame_of_every_camera(page: Page, event: Json) -> None:
+    opened(page, event)
+    for camera_id in CAMERAS:
+        expect(page.locator(f"figure[data-camera={camera_id}] figcaption")).to_contain_text("trigger frame")
+    assert_pictures_are_what_is_named(page)
+
+
+def test_all_cameras_play_in_step_within_one_frame(page: Page, event: Json) -> None:
+    opened(page, event)
+    page.keyboard.press("Home")
+    wait_steady(lambda: moments(page))
+    page.locator("#play").click()
+    wait_until(lambda: min(moments(page).values()) > -1.2, 10, "it plays")
+    spreads: list[float] = []
+
+    def is_played() -> bool:
+        shown = moments(page)
+        spreads.append(spread_s(shown))
+        return min(shown.values()) > 1.2
+
+    wait_until(is_played, 15, "it plays on")
+    page.keyboard.press("Space")
+    wait_steady(lambda: moments(page))
+    spreads.sort()
+    # A camera's frames may lie up to a period apart from another's, and each is shown by its own turn of the display.
+    assert spreads[len(spreads) * 9 // 10] <= 2 * PERIOD_S
+    assert spread_s(moments(page)) <= PERIOD_S + 0.002
+    assert_pictures_are_what_is_named(page)
+
+
+def test_a_step_by_key_is_one_frame_of_the_chosen_camera(page: Page, event: Json) -> None:
+    opened(page, event)
+    page.get_by_role("button", name="Step by the frames of press-left").click()
+    screen = page.locator("figure[data-camera=press-left]")
+    first = int(screen.get_attribute("data-seq") or 0)
+    for step in (1, 2, 3):
+        page.locator("#seek").press("ArrowRight")
+        wait_until(lambda step=step: screen.get_attribute("data-seq") == str(first + step), 5, "one frame on")  # type: ignore[misc]
+    page.locator("#seek").press("ArrowLeft")
+    wait_until(lambda: screen.get_attribute("data-seq") == str(first + 2), 5, "one frame back")
+    wait_steady(lambda: moments(page))
+    assert spread_s(moments(page)) <= PERIOD_S + 0.002
+    assert_pictures_are_what_is_named(page)
+
+
+def test_a_seek_brings_every_camera_to_that_moment(page: Page, event: Json) -> None:
+    opened(page, event)
+    box = page.locator("#seek").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
+    wait_until(lambda: min(moments(page).values()) > 1, 5, "moved to 1.2 s")
+    shown: dict[str, float] = wait_steady(lambda: moments(page))
+    assert all(moment == pytest.approx(1.2, abs=0.1) for moment in shown.values()), shown
+    assert spread_s(shown) <= PERIOD_S + 0.002
+    assert_pictures_are_what_is_named(page)
+
+
+def test_it_plays_slowly_and_fast(page: Page, event: Json) -> None:
+    opened(page, event)
+    page.get_by_text("4×", exact=True).click()
+    page.locator("#play").click()
+    wait_until(lambda: page.locator("#player").get_attribute("data-playing") == "false", 10, "played to its end")
+    assert min(moments(page).values()) > 1.8
+    page.keyboard.press("Home")
+    page.get_by_text("0.1×", exact=True).click()
+    page.locator("#play").click()
+    wait_until(lambda: min(moments(page).values()) > -1.95, 10, "it moves slowly")
+    rate = page.locator("video").first.evaluate("(video) => video.playbackRate")
+    assert rate == pytest.approx(0.1, abs=0.025)
+
+
+def test_protect_is_kept_and_shown(page: Page, system: System, event: Json) -> None:
+    opened(page, event)
+    button = page.locator("#protect")
+    button.click()
+    expect(button).to_have_text("Protected")
+    assert system.event(event["event_id"])["protected"] is True
+    button.click()
+    expect(button).to_have_text("Protect")
+    assert system.event(event["event_id"])["protected"] is False
+
+
+def test_delete_asks_first(page: Page, system: System) -> None:
+    accepted = system.trigger(cameras=["conveyor"], pre_s=0.5, post_s=0.2)
+    event_id = system.wait_state(accepted["event_id"], "ready")["event_id"]
+    page.goto(f"/ui/events/{event_id}")
+    page.locator("#delete").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).to_have_count(0)
+    assert system.http.get(f"/events/{event_id}").status_code == 200
+    page.locator("#delete").click()
+    page.get_by_role("button", name="Delete event").click()
+    page.wait_for_url("**/ui/events")
+    assert system.http.get(f"/events/{event_id}").status_code == 404
+
+
+def test_the_logs_of_the_span_lie_beside(page: Page, event: Json) -> None:
+    opened(page, event)
+    expect(page.locator("#logs li").filter(has_text="clip saved").first).to_be_visible()
+
+
+def test_events_are_found_by_label_and_camera(page: Page, event: Json) -> None:
+    page.goto("/ui/events")
+    card = page.locator(f"[data-event='{event['event_id']}']")
+    expect(card).to_be_visible()
+    page.get_by_label("Label").fill("fault=nothing-like-it")
+    expect(page.locator("#empty-title")).to_have_text("No event matches")
+    page.get_by_label("Label").fill("fault=E17")
+    expect(card).to_be_visible()
+    assert "label=fault%3DE17" in page.url
