@@ -1,5 +1,8 @@
 """The player: all cameras of an event on one time axis, in step within a frame."""
 
+import io
+import zipfile
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -132,6 +135,15 @@ def test_delete_asks_first(page: Page, system: System) -> None:
     page.get_by_role("button", name="Delete event").click()
     page.wait_for_url("**/ui/events")
     assert system.http.get(f"/events/{event_id}").status_code == 404
+
+
+def test_all_clips_come_in_one_archive(page: Page, system: System, event: Json) -> None:
+    opened(page, event)
+    address = page.locator("#archive").get_attribute("href") or ""
+    answer = system.http.get(address)
+    assert answer.status_code == 200
+    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    assert {f"{camera_id}.mp4" for camera_id in CAMERAS} <= {name.rsplit("/", 1)[-1] for name in names}
 
 
 def test_the_logs_of_the_span_lie_beside(page: Page, event: Json) -> None:

@@ -41,7 +41,9 @@ class Album:
             assert self.page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width}"
             for scheme in SCHEMES:
                 self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                self.page.screenshot(path=self._folder / f"{name}-{condition}-{size}-{scheme}.png")
+                # As bytes: given a path, Playwright leaves a thread behind.
+                picture = self.page.screenshot()
+                (self._folder / f"{name}-{condition}-{size}-{scheme}.png").write_bytes(picture)
         self.page.set_viewport_size({"width": 1440, "height": 900})
 
     def _wait_pictures(self) -> None:
@@ -153,6 +155,8 @@ def away(album: Album, system: System, event_id: str) -> None:
     page = goto(album, system, "/", "Recorder away")
     expect(page.locator("#banner")).to_contain_text("The recorder does not answer.")
     expect(page.locator("#trigger-all")).to_be_disabled()
+    expect(page.locator("#cameras-away")).to_be_visible()
+    expect(page.locator("#events-away")).to_be_visible()
     album.take("dashboard", "away")
     page = goto(album, system, "/ui/events", "Recorder away")
     expect(page.locator("#failed")).to_contain_text("Events could not be loaded")

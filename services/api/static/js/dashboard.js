@@ -1,6 +1,6 @@
 // The dashboard: cameras, triggers, latest events and health, fed by one stream.
 
-import { cameras, events, forgetCamera } from "./api.js";
+import { cameras, events, forgetCamera, status as askStatus } from "./api.js";
 import { byId, setAttribute, setText } from "./dom.js";
 import { EventRows } from "./event-rows.js";
 import { Health } from "./health.js";
@@ -69,27 +69,50 @@ function showAll(list) {
 function summarise() {
   const all = [...known.values()];
   const ready = all.filter((camera) => camera.state === "live" && camera.ring_s + 0.2 >= camera.wanted_s).length;
-  byId("cameras-empty").hidden = all.length > 0 || link.state !== "open";
+  byId("cameras-empty").hidden = all.length > 0 || link.state !== "open" || !byId("cameras-loading").hidden;
+  byId("cameras-away").hidden = all.length > 0 || link.state !== "away";
   const isShown = all.length > 0 && link.state === "open";
   setText(byId("readiness"), !isShown ? "" : ready === all.length ? (all.length === 1 ? "A trigger now would be complete" : `A trigger now would be complete on all ${all.length}`) : `A trigger now would be complete on ${ready} of ${all.length}`);
   setAttribute(byId("readiness"), "data-kind", ready === all.length ? "good" : "warn");
   form.isPossible = all.length > 0 && link.state !== "away" && link.state !== "lost";
 }
 
+function showHealth(figures) {
+  ringWindowS = figures.ring_window_s;
+  health.update(figures);
+}
+
 async function load() {
+  await Promise.all([loadCameras(), loadEvents()]);
+}
+
+async function loadCameras() {
   try {
-    showAll(await cameras());
+    const [{ recorder }, list] = await Promise.all([askStatus(), cameras()]);
+    if (recorder) showHealth(recorder);
+    showAll(list);
   } catch (error) {
-    byId("cameras-loading").hidden = true;
-    if (error.status === 503) link.recorderIsAway();
-    else if (error.status !== undefined) explain(error);
+    refused(error);
   }
+  byId("cameras-loading").hidden = true;
+  summarise();
+}
+
+async function loadEvents() {
   try {
     rows.replace((await events({ limit: 12 })).events);
+    byId("events-away").hidden = true;
   } catch (error) {
-    if (error.status !== undefined && error.status !== 503) explain(error);
+    byId("events-away").hidden = byId("events").children.length > 0;
+    refused(error);
   }
   byId("events-loading").hidden = true;
+}
+
+// What the state of the link says already needs no message of its own.
+function refused(error) {
+  if (error.status === 503) link.recorderIsAway();
+  else if (error.status !== undefined) explain(error);
 }
 
 stream
@@ -98,8 +121,7 @@ stream
     summarise();
   })
   .on("status", (status) => {
-    ringWindowS = status.recorder.ring_window_s;
-    health.update(status.recorder);
+    showHealth(status.recorder);
     showAll(status.cameras);
   })
   .on("event", (event) => rows.upsert(event))

@@ -45,6 +45,6 @@ export class Health {
   }
 
   away(why) {
-    this.#recorder.show(why === "asking" ? "Asking" : "Not answering", why === "asking" ? "" : "figures are the last known", why === "asking" ? "good" : "bad");
+    this.#recorder.show(why === "asking" ? "Asking" : "Not answering", why === "asking" ? "" : "last figures", why === "asking" ? "good" : "bad");
   }
 }

@@ -9,6 +9,7 @@ import { clock, plain, toUs } from "./time.js";
 import { outcomeOf } from "./trigger.js";
 
 const TICK_MS = 200;
+const KEYS_WAITING_MAX = 8; // a key held down must not run on after it is let go
 const EDGE_S = 0.15; // what is asked for this near to the oldest frame may be gone when the request arrives
 
 export class Rewind {
@@ -18,7 +19,7 @@ export class Rewind {
   #camera = null;
   #frame = null; // {runId, seq, us}
   #aheadUs = 0; // the camera's clock less this browser's
-  #wanted = null; // the request to send when the one under way is answered
+  #wanted = []; // what to ask for when the request under way is answered; each makes its query when its turn comes
   #isAsking = false;
   #ticker = null;
   #address = null;
@@ -65,39 +66,51 @@ export class Rewind {
   #leave() {
     clearInterval(this.#ticker);
     this.#camera = null;
-    this.#wanted = null;
+    this.#wanted = [];
     if (this.#address) URL.revokeObjectURL(this.#address);
     this.#address = null;
   }
 
   #newest() {
-    this.#ask({});
+    this.#go(() => ({}));
   }
 
   // `behindS` seconds before now, a negative number.
   #seek(behindS) {
-    const s = Math.max(behindS, -this.#spanS + EDGE_S);
-    this.#ask({ at: ((this.#newestUs + s * 1e6) / 1e6).toFixed(6) });
+    this.#go(() => this.#at(behindS));
   }
 
   #step(steps) {
-    if (this.#frame) this.#ask({ run_id: this.#frame.runId, seq: this.#frame.seq, steps });
+    this.#goOn(() => ({ run_id: this.#frame.runId, seq: this.#frame.seq, steps }));
   }
 
   #shift(seconds) {
-    if (this.#frame) this.#seek((this.#frame.us - this.#newestUs) / 1e6 + seconds);
+    this.#goOn(() => this.#at((this.#frame.us - this.#newestUs) / 1e6 + seconds));
   }
 
-  // One request at a time: while dragging, the moments in between are skipped.
-  async #ask(query) {
-    this.#wanted = query;
+  #at(behindS) {
+    const s = Math.min(0, Math.max(behindS, -this.#spanS + EDGE_S));
+    return { at: ((this.#newestUs + s * 1e6) / 1e6).toFixed(6) };
+  }
+
+  // To a place of its own: while dragging, the moments in between are skipped.
+  #go(makeQuery) {
+    this.#wanted = [makeQuery];
+    this.#ask();
+  }
+
+  // From the frame that is shown when its turn comes: no key that is pressed quickly is lost.
+  #goOn(makeQuery) {
+    if (!this.#frame || this.#wanted.length >= KEYS_WAITING_MAX) return;
+    this.#wanted.push(makeQuery);
+    this.#ask();
+  }
+
+  // One request at a time.
+  async #ask() {
     if (this.#isAsking) return;
     this.#isAsking = true;
-    while (this.#wanted && this.#camera) {
-      const next = this.#wanted;
-      this.#wanted = null;
-      await this.#show(next);
-    }
+    while (this.#wanted.length && this.#camera) await this.#show(this.#wanted.shift()());
     this.#isAsking = false;
   }
 

@@ -80,7 +80,7 @@ export class Link extends EventTarget {
       const [title, text] =
         state === "lost"
           ? ["Connection lost.", `What you see is from ${at}. Trying to reconnect; recording goes on without this page.`]
-          : ["The recorder does not answer.", "Triggers are refused until it is back. Saved clips stay available."];
+          : ["The recorder does not answer.", "Triggers are refused until it is back; this page then goes on by itself. Clips on disk are safe."];
       banner.replaceChildren(make("strong", { text: title }), make("span", { text }));
     }
     banner.dataset.state = state;
