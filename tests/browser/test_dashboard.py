@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.pages import drawn_number, wait_steady
+from tests.support.pages import drawn_number, named_and_drawn, wait_steady
 from tests.support.pictures import read_codes, read_jpeg
 from tests.support.processes import System
 from tests.support.waiting import wait_until
@@ -20,8 +20,23 @@ def test_every_camera_has_a_tile_with_its_newest_picture(page: Page, system: Sys
         expect(tile.get_by_role("status").first).to_have_text("live")
         expect(tile.get_by_role("meter")).to_be_visible()
         wait_until(lambda tile=tile: tile.get_attribute("data-seq"), 10, f"a picture of {camera_id}")  # type: ignore[misc]
-        first = drawn_number(tile.locator("img"))
+        first, _ = named_and_drawn(tile)
         wait_until(lambda tile=tile, first=first: drawn_number(tile.locator("img")) > first, 5, "a newer picture")  # type: ignore[misc]
+
+
+def test_the_number_beside_a_picture_is_always_that_of_the_picture(page: Page) -> None:
+    page.goto("/")
+    tile = page.locator("[data-camera=conveyor]")
+    wait_until(lambda: tile.get_attribute("data-seq"), 10, "a picture")
+    seen: set[int] = set()
+
+    def has_changed_often() -> bool:
+        named, drawn = named_and_drawn(tile)
+        assert named == drawn
+        seen.add(named)
+        return len(seen) >= 6
+
+    wait_until(has_changed_often, 15, "six pictures")
 
 
 def test_the_ring_says_when_a_trigger_would_be_complete(page: Page, system: System) -> None:

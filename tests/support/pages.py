@@ -67,6 +67,12 @@ def drawn_number(element: Locator) -> int:
     return number
 
 
+def named_and_drawn(tile: Locator) -> tuple[int, int]:
+    """The number that a tile names, and the one in its picture, both of one moment."""
+    named, drawn = tile.evaluate(f"(tile) => [Number(tile.dataset.seq), ({_READ_NUMBER})(tile.querySelector('img'))]")
+    return int(named), int(drawn)
+
+
 def moments(page: Page) -> dict[str, float]:
     """What each camera of the player shows, in seconds from the trigger, by the true times of its frames."""
     found: dict[str, Any] = page.evaluate(

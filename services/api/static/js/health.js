@@ -25,6 +25,7 @@ export class Health {
   #disk = new Figure("Disk", true);
   #events = new Figure("Events", false);
   #encoding = new Figure("Encoding", false);
+  #isKnown = false;
 
   constructor(element) {
     element.append(...[this.#recorder, this.#memory, this.#disk, this.#events, this.#encoding].map((figure) => figure.element));
@@ -33,6 +34,7 @@ export class Health {
 
   update(health) {
     const { disk } = health;
+    this.#isKnown = true;
     this.#recorder.show("Running", `for ${span(health.uptime_s)}`);
     const memoryShare = health.ring_bytes / Math.max(1, health.ring_max_bytes);
     this.#memory.show(bytes(health.ring_bytes), `of ${bytes(health.ring_max_bytes)}`, memoryShare > 0.98 ? "warn" : "good", memoryShare);
@@ -44,7 +46,9 @@ export class Health {
     this.#encoding.show(waiting ? counted(waiting, "clip") : "Idle", health.encoder || "no encoder", waiting > 20 ? "warn" : "good");
   }
 
+  // Figures that are known stay; they are said to be the last ones.
   away(why) {
-    this.#recorder.show(why === "asking" ? "Asking" : "Not answering", why === "asking" ? "" : "last figures", why === "asking" ? "good" : "bad");
+    if (why === "asking") this.#recorder.show("Asking", "");
+    else this.#recorder.show("Not answering", this.#isKnown ? "last figures" : "", "bad");
   }
 }

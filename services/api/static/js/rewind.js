@@ -4,6 +4,7 @@
 
 import { fetchOk, frameUrl } from "./api.js";
 import { byId, setAttribute, setStyle, setText } from "./dom.js";
+import { Picture } from "./picture.js";
 import { nameOf } from "./snapshots.js";
 import { clock, plain, toUs } from "./time.js";
 import { outcomeOf } from "./trigger.js";
@@ -22,7 +23,7 @@ export class Rewind {
   #wanted = []; // what to ask for when the request under way is answered; each makes its query when its turn comes
   #isAsking = false;
   #ticker = null;
-  #address = null;
+  #picture = new Picture(byId("rewind-picture"));
 
   constructor(form) {
     this.#form = form;
@@ -41,7 +42,7 @@ export class Rewind {
     this.#frame = null;
     setText(byId("rewind-title"), `Rewind ${camera.camera_id}`);
     setText(byId("rewind-outcome"), "");
-    byId("rewind-picture").removeAttribute("src");
+    this.#picture.clear();
     byId("rewind-nothing").hidden = true;
     this.#dialog.showModal();
     this.#slider.focus();
@@ -67,8 +68,6 @@ export class Rewind {
     clearInterval(this.#ticker);
     this.#camera = null;
     this.#wanted = [];
-    if (this.#address) URL.revokeObjectURL(this.#address);
-    this.#address = null;
   }
 
   #newest() {
@@ -122,7 +121,7 @@ export class Rewind {
       const name = nameOf(response);
       const picture = await response.blob();
       if (this.#camera?.camera_id !== cameraId) return;
-      await this.#paint(picture);
+      await this.#picture.show(picture);
       const us = toUs(name.time);
       if (Object.keys(query).length === 0) this.#aheadUs = us - Date.now() * 1000 + (this.#camera.state === "live" ? 0 : (this.#camera.age_s ?? 0) * 1e6);
       this.#frame = { runId: name.runId, seq: name.seq, us };
@@ -137,15 +136,6 @@ export class Rewind {
       nothing.hidden = false;
     }
     this.#draw();
-  }
-
-  async #paint(picture) {
-    const image = byId("rewind-picture");
-    const before = this.#address;
-    this.#address = URL.createObjectURL(picture);
-    image.src = this.#address;
-    await image.decode().catch(() => undefined);
-    if (before) URL.revokeObjectURL(before);
   }
 
   #draw() {

@@ -1,24 +1,24 @@
 // Keeps one picture fresh by polling, about twice a second, and only while somebody can see it.
 
 import { fetchOk, snapshotUrl } from "./api.js";
+import { Picture } from "./picture.js";
 
 const PERIOD_MS = 500;
 
 export class Snapshots {
   #cameraId;
-  #image;
+  #picture;
   #told;
   #isSeen = false;
   #isWanted = false;
   #timer = null;
   #isAsking = false;
-  #address = null;
   #observer;
 
   // `told(frame)` is called with {runId, seq, time} of every new picture.
   constructor(cameraId, image, told) {
     this.#cameraId = cameraId;
-    this.#image = image;
+    this.#picture = new Picture(image);
     this.#told = told;
     this.#observer = new IntersectionObserver((entries) => {
       this.#isSeen = entries.at(-1).isIntersecting;
@@ -41,7 +41,7 @@ export class Snapshots {
     clearTimeout(this.#timer);
     this.#observer.disconnect();
     document.removeEventListener("visibilitychange", this.onVisible);
-    if (this.#address) URL.revokeObjectURL(this.#address);
+    this.#picture.clear();
   }
 
   #plan(afterMs) {
@@ -56,22 +56,16 @@ export class Snapshots {
     let afterMs = PERIOD_MS;
     try {
       const response = await fetchOk(snapshotUrl(this.#cameraId));
-      const picture = await response.blob();
-      if (this.#isWanted) await this.#show(picture, nameOf(response));
+      const blob = await response.blob();
+      if (this.#isWanted) {
+        await this.#picture.show(blob);
+        this.#told(nameOf(response));
+      }
     } catch {
       afterMs = 4 * PERIOD_MS;
     }
     this.#isAsking = false;
     this.#plan(afterMs);
-  }
-
-  async #show(picture, frame) {
-    const before = this.#address;
-    this.#address = URL.createObjectURL(picture);
-    this.#image.src = this.#address;
-    await this.#image.decode().catch(() => undefined);
-    if (before) URL.revokeObjectURL(before);
-    this.#told(frame);
   }
 }
 

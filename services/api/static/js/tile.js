@@ -27,7 +27,7 @@ export class Tile {
   constructor(cameraId, actions) {
     this.cameraId = cameraId;
     const act = (name) => ({ click: () => actions[name](cameraId) });
-    this.image = make("img", { alt: `Latest picture of ${cameraId}`, hidden: true });
+    const image = make("img", { alt: `Latest picture of ${cameraId}`, hidden: true });
     this.veil = make("p", { class: "veil", text: "Waiting for the first picture" });
     this.number = make("span", { class: "number mono" });
     this.state = make("span", { class: "chip", role: "status" });
@@ -45,7 +45,7 @@ export class Tile {
     this.element = make(
       "li",
       { class: "tile panel", "data-camera": cameraId },
-      make("div", { class: "picture" }, this.image, this.veil, this.number),
+      make("div", { class: "picture" }, image, this.veil, this.number),
       make("div", { class: "caption" },
         make("div", { class: "row spread" }, make("h3", { text: cameraId }), this.state),
         this.facts,
@@ -53,7 +53,7 @@ export class Tile {
         this.verdict,
         make("div", { class: "row spread feet" }, this.losses, make("div", { class: "row" }, this.forgetButton, this.rewindButton, this.triggerButton))),
     );
-    this.#snapshots = new Snapshots(cameraId, this.image, (frame) => this.#pictured(frame));
+    this.#snapshots = new Snapshots(cameraId, image, (frame) => this.#pictured(frame));
   }
 
   // `ringWindowS` is the span that the ring may hold at most; null while it is not known.
@@ -91,7 +91,6 @@ export class Tile {
 
   #pictured(frame) {
     this.#hasPicture = true;
-    this.image.hidden = false;
     this.element.dataset.runId = frame.runId;
     this.element.dataset.seq = frame.seq;
     setText(this.number, `#${frame.seq}`);
