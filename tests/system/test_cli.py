@@ -1,0 +1,219 @@
+"""The command line against the running system, as a person or a script uses it."""
+
+import fcntl
+import hashlib
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.judging import judge, window_of
+from tests.support.processes import REPOSITORY, System
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with System(tmp_path_factory.mktemp("system")) as running:
+        running.start_all("cam1", "cam2", pre_s=1, post_s=1, keep_original="true")
+        running.wait_ring(2, "cam1", "cam2")
+        yield running
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "preroll.cli", *arguments]
+
+
+def environment(system: System) -> dict[str, str]:
+    return {**system.environment(), "PREROLL_URL": system.url}
+
+
+def preroll(system: System, *arguments: str, expected: int = 0) -> subprocess.CompletedProcess[str]:
+    ended = subprocess.run(
+        command(*arguments),
+        cwd=REPOSITORY,
+        env=environment(system),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == expected, f"{ended.returncode}\n{ended.stdout}\n{ended.stderr}"
+    assert "Traceback" not in ended.stderr
+    return ended
+
+
+def test_an_event_is_triggered_awaited_shown_found_and_fetched(system: System, tmp_path: Path) -> None:
+    wishes = ("--event-id", "by-hand", "--label", "line=4", "--pre", "1", "--post", "0.5", "--wait", "--json")
+    event: dict[str, Any] = json.loads(preroll(system, "trigger", "cam1", *wishes).stdout)
+    assert (event["event_id"], event["state"], event["labels"]) == ("by-hand", "ready", {"line": "4"})
+    assert [clip["camera_id"] for clip in event["clips"]] == ["cam1"]
+
+    assert json.loads(preroll(system, "show", "by-hand", "--json").stdout) == system.event("by-hand")
+    assert "ready" in preroll(system, "show", "by-hand").stdout
+
+    page = json.loads(preroll(system, "events", "--json", "--label", "line=4", "--camera", "cam1").stdout)
+    assert page == system.http.get("/events", params={"label": "line=4", "camera": "cam1"}).json()
+    assert [found["event_id"] for found in page["events"]] == ["by-hand"]
+    assert "by-hand" not in preroll(system, "events", "--label", "line=5").stdout
+
+    (saved,) = preroll(system, "get", "by-hand", "--to", str(tmp_path / "one")).stdout.splitlines()
+    assert Path(saved).name == "by-hand-cam1.mp4"
+    judge(Path(saved), window_of(event))
+
+    fetched = preroll(system, "get", "by-hand", "--to", str(tmp_path / "all"), "--all").stdout.splitlines()
+    hashes = {hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in fetched}
+    assert hashes == {file["sha256"] for file in event["clips"][0]["files"].values()}
+    assert len(fetched) == 4
+
+
+def test_a_download_that_broke_off_goes_on_where_it_was(system: System, tmp_path: Path) -> None:
+    event = json.loads(preroll(system, "trigger", "cam2", "--wait", "--json").stdout)
+    clip = event["clips"][0]["files"]["clip"]
+    part = tmp_path / f"{event['event_id']}-cam2.mp4.part"
+    part.write_bytes(system.http.get(clip["url"]).content[: clip["size_bytes"] // 2])
+    (saved,) = preroll(system, "get", event["event_id"], "--to", str(tmp_path)).stdout.splitlines()
+    assert hashlib.sha256(Path(saved).read_bytes()).hexdigest() == clip["sha256"]
+    assert not part.exists()
+
+
+def test_cameras_are_listed(system: System) -> None:
+    assert [one["camera_id"] for one in json.loads(preroll(system, "cameras", "--json").stdout)] == ["cam1", "cam2"]
+    lines = preroll(system, "cameras").stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["cam1", "live"], ["cam2", "live"]]
+
+
+def test_refusals_have_their_exit_codes(system: System) -> None:
+    assert "cam9" in preroll(system, "trigger", "cam9", expected=3).stderr
+    assert "max_clip_s=120" in preroll(system, "trigger", "--post", "500", expected=4).stderr
+    assert "at" in preroll(system, "trigger", "--at", "yesterday", expected=2).stderr
+    preroll(system, "show", "never", expected=3)
+    preroll(system, "cameras", "--url", "http://127.0.0.1:9", expected=5)
+
+
+def records(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def test_logs_are_followed_through_a_restart_of_the_api(system: System, tmp_path: Path) -> None:
+    output, talk = tmp_path / "out", tmp_path / "err"
+    with output.open("wb") as out, talk.open("wb") as err:
+        following = subprocess.Popen(
+            command("logs", "-f", "--json", "--service", "recorder"),
+            cwd=REPOSITORY,
+            env=environment(system),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+
+    def told_of(event_id: str) -> bool:
+        assert following.poll() is None, talk.read_text()
+        return any(record["event_id"] == event_id for record in records(output))
+
+    try:
+        wait_until(lambda: output.stat().st_size > 0, 20, "history is shown")
+        system.trigger(event_id="before", post_s=0)
+        wait_until(lambda: told_of("before"), 20, "a record before the restart")
+        api = system.services["api"]
+        assert api.stop() == 0
+        wait_until(lambda: "waiting for it" in talk.read_text(), 20, "the loss is said")
+        api.start()
+        system.wait_ready()
+        wait_until(lambda: "the API is back" in talk.read_text(), 20, "the return is said")
+        system.trigger(event_id="after", post_s=0)
+        wait_until(lambda: told_of("after"), 20, "a record after the restart")
+    finally:
+        following.send_signal(signal.SIGINT)
+        code = following.wait(10)
+    assert code == 130
+    lines = output.read_text().splitlines()
+    assert len(lines) == len(set(lines)), "a record came twice"
+    assert {record["service"] for record in records(output)} == {"recorder"}
+    assert "Traceback" not in talk.read_text()
+
+
+def test_watch_draws_cameras_and_events_live(system: System) -> None:
+    terminal, its_end = pty.openpty()
+    fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    watching = subprocess.Popen(
+        command("watch"),
+        cwd=REPOSITORY,
+        env={**environment(system), "TERM": "xterm"},
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
+    )
+    os.close(its_end)
+    os.set_blocking(terminal, False)
+    drawn = bytearray()
+
+    def shows(text: str) -> bool:
+        assert watching.poll() is None, bytes(drawn)
+        try:
+            drawn.extend(os.read(terminal, 65536))
+        except BlockingIOError:
+            pass
+        return text.encode() in drawn
+
+    try:
+        wait_until(lambda: shows("cam2"), 20, "the cameras")
+        system.trigger(event_id="while-watched", post_s=0)
+        wait_until(lambda: shows("while-watched"), 20, "the event")
+    finally:
+        watching.send_signal(signal.SIGINT)
+        wait_until(lambda: watching.poll() is not None or (shows("") and False), 10, "watch ends")
+        os.close(terminal)
+    assert watching.returncode == 130
+
+
+def test_a_reader_that_leaves_is_no_error(system: System) -> None:
+    piped = f"{sys.executable} -m preroll.cli logs -n 1000 --json | head -c 1"
+    ended = subprocess.run(
+        ["bash", "-c", piped],
+        cwd=REPOSITORY,
+        env=environment(system),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.stdout == "{"
+    assert ended.stderr == ""
+
+
+def test_pip_install_brings_the_command(tmp_path: Path) -> None:
+    if not os.environ.get("PREROLL_TEST_EVERYTHING"):
+        pytest.skip("installs into a fresh environment: set PREROLL_TEST_EVERYTHING to run it")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / "bin"
+    subprocess.run([programs / "pip", "install", "--quiet", "--disable-pip-version-check", clone], check=True)
+
+    def installed(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [programs / "preroll", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    told = installed("--help")
+    assert told.returncode == 0, told.stderr
+    assert all(name in told.stdout for name in ("trigger", "events", "show", "get", "cameras", "logs", "watch", "keys"))
+    assert installed("--version").stdout == "0.1.0\n"
+    assert installed("cameras", "--url", "http://127.0.0.1:9").returncode == 5
+    keys = installed("keys", str(tmp_path / "keys"))
+    assert (keys.returncode, keys.stdout) == (1, "")
+    assert "pip install pyzmq" in keys.stderr
