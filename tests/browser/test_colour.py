@@ -1,15 +1,12 @@
 """A rendition's colours as Chromium draws them."""
 
 import base64
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from services.recorder.encoder import Encoding, render
 from tests.support.originals import colour_card, jpeg_of, mean_difference, picture_of, write_original
@@ -36,19 +33,6 @@ async (film) => {
     return canvas.toDataURL('image/png').split(',')[1];
 }
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        if os.environ.get("PREROLL_TEST_EVERYTHING"):
-            pytest.fail("no Chromium")
-        pytest.skip("no Chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 360), (1280, 720)])

@@ -5,7 +5,7 @@ import { bytes, counted, offset, plain, toUs } from "./time.js";
 
 const KIND_WORDS = { clip: "MP4", original: "Original", poster: "Trigger frame", sidecar: "Facts" };
 
-export function clipRows(event, formatOf) {
+export function clipRows(event, unplayed) {
   const triggeredUs = toUs(event.triggered_at);
   return event.clips.map((clip) =>
     make("section", { class: "clip", "data-camera": clip.camera_id, "aria-label": `Clip of ${clip.camera_id}` },
@@ -16,7 +16,7 @@ export function clipRows(event, formatOf) {
         clip.complete === true ? make("span", { class: "quiet small", text: "complete" }) : null),
       make("p", { class: "small", text: deliveredWords(clip, triggeredUs) }),
       clip.shortfall?.length ? make("ul", { class: "shortfall small" }, ...clip.shortfall.map((text) => make("li", { text }))) : null,
-      make("p", { class: "row files" }, ...filesOf(clip, formatOf(clip))),
+      make("p", { class: "row files" }, ...filesOf(clip, unplayed.has(clip.camera_id))),
       digestOf(clip)),
   );
 }
@@ -36,11 +36,11 @@ function stillWords(clip) {
   return words[clip.state] ?? "";
 }
 
-function filesOf(clip, format) {
+function filesOf(clip, isMotionJpeg) {
   return Object.entries(KIND_WORDS).flatMap(([kind, word]) => {
     const file = clip.files?.[kind];
     if (!file) return [];
-    const name = kind === "clip" && format === "mjpeg" ? "MP4 (MJPEG)" : word;
+    const name = kind === "clip" && isMotionJpeg ? "MP4 (MJPEG)" : word;
     return [make("a", { class: "button", href: `${file.url}?download=1`, download: true, "aria-label": `Download ${name} of ${clip.camera_id}` }, name, make("span", { class: "quiet", text: bytes(file.size_bytes) }))];
   });
 }

@@ -21,10 +21,9 @@ let spanLogs = null;
 let logsTimer = null;
 const placed = new Map(); // camera id → what its place on the screen shows: {kind, screen?, element, frames?}
 const frames = new Map(); // camera id → Frames
-const formats = new Map(); // camera id → "h264" or "mjpeg"
+const unplayed = new Set(); // camera ids of clips that this browser has refused: Motion JPEG
 
 const isProtected = () => current.protected;
-const formatOf = (clip) => clip.format ?? formats.get(clip.camera_id) ?? "h264";
 const windowOf = (event) => ({ fromS: -event.pre_s, toS: event.post_s });
 
 async function show(event) {
@@ -49,9 +48,14 @@ async function show(event) {
   player.setWindow(fromS, toS);
   await Promise.all(event.clips.map((clip) => place(clip, triggeredUs)));
   drawLanes(event, triggeredUs);
-  byId("clips").replaceChildren(...clipRows(event, formatOf));
-  byId("play").disabled = byId("back").disabled = byId("forward").disabled = ![...placed.values()].some((at) => at.screen);
+  byId("clips").replaceChildren(...clipRows(event, unplayed));
+  allowPlaying();
   if (!before || before.state !== event.state) planLogs(event);
+}
+
+function allowPlaying() {
+  const isPossible = [...placed.values()].some((at) => at.screen);
+  for (const id of ["play", "back", "forward", "to-trigger"]) byId(id).disabled = !isPossible;
 }
 
 function begin(triggeredUs) {
@@ -76,7 +80,7 @@ function planLogs(event) {
 // Puts a clip in its place: a screen when a browser can play it, otherwise a card that says what it is.
 async function place(clip, triggeredUs) {
   if (clip.files?.sidecar && !frames.has(clip.camera_id) && clip.delivered?.frames) await readSidecar(clip, triggeredUs);
-  const isPlayable = clip.state === "ready" && clip.files?.clip && formatOf(clip) !== "mjpeg";
+  const isPlayable = clip.state === "ready" && clip.files?.clip && !unplayed.has(clip.camera_id);
   const kind = isPlayable ? "screen" : `card ${clip.state} ${Boolean(clip.files?.poster)}`;
   const at = placed.get(clip.camera_id);
   if (at?.kind === kind || at?.kind === "unplayable") return;
@@ -96,8 +100,6 @@ async function readSidecar(clip, triggeredUs) {
   try {
     const facts = await sidecar(clip.files.sidecar.url);
     frames.set(clip.camera_id, new Frames(facts, triggeredUs));
-    const codec = facts.encoder?.codec ?? facts.encoder?.format ?? facts.format;
-    if (clip.state === "ready" && codec) formats.set(clip.camera_id, String(codec).includes("jpeg") ? "mjpeg" : "h264");
   } catch {
     // The clip plays without it; only the names of its frames are not known.
   }
@@ -111,10 +113,12 @@ function placeCard(clip, kind) {
 
 function unplayable(clip, screen) {
   player.remove(screen);
-  formats.set(clip.camera_id, "mjpeg");
+  unplayed.add(clip.camera_id);
   const element = cardOf(clip);
   placed.set(clip.camera_id, { kind: "unplayable", element });
   byId("screens").append(element);
+  allowPlaying();
+  byId("clips").replaceChildren(...clipRows(current, unplayed));
 }
 
 function cardOf(clip) {
