@@ -195,6 +195,49 @@ def test_a_reader_that_leaves_is_no_error(system: System) -> None:
     assert ended.stderr == ""
 
 
+def test_keys_and_certificates_open_an_api_that_is_closed(tmp_path: Path) -> None:
+    certificate, its_key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    made = ("-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2")
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            *made,
+            "-keyout",
+            str(its_key),
+            "-out",
+            str(certificate),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    operating = tmp_path / "operate"
+    operating.write_text("operating-key-0123456789\n")
+    looking = "looking-key-0123456789"
+    with System(tmp_path) as closed:
+        closed.start("api", key_file=operating, view_key=looking, tls_cert=certificate, tls_key=its_key)
+        closed.start("recorder")
+        at = ("--url", closed.url.replace("http:", "https:"))
+        trusting = (*at, "--ca", str(certificate))
+
+        def opens() -> bool:
+            asked = command("cameras", *trusting, "--key-file", str(operating))
+            return subprocess.run(asked, cwd=REPOSITORY, capture_output=True, check=False).returncode == 0
+
+        wait_until(opens, 30, "the API lets its key in")
+        assert "--ca FILE" in preroll(closed, "cameras", *at, expected=4).stderr
+        assert "--key-file" in preroll(closed, "cameras", *trusting, expected=4).stderr
+        assert preroll(closed, "cameras", *trusting, "--json", "--key", looking).stdout == "[]\n"
+        assert "viewing key" in preroll(closed, "trigger", *trusting, "--key", looking, expected=4).stderr
+        assert "cam9" in preroll(closed, "trigger", "cam9", *trusting, "--key-file", str(operating), expected=3).stderr
+
+
 def test_pip_install_brings_the_command(tmp_path: Path) -> None:
     if not os.environ.get("PREROLL_TEST_EVERYTHING"):
         pytest.skip("installs into a fresh environment: set PREROLL_TEST_EVERYTHING to run it")
