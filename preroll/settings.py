@@ -1,6 +1,6 @@
 """Settings come from the environment alone: `PREROLL_<SERVICE>_<NAME>`, one frozen class a service.
 
-A value out of range, or a name that no setting has, is refused at start with the name, the value and the limit.
+A value out of range, or a name that no setting has, is refused at start: the name, and of a known one the value and the limit.
 """
 
 import os
@@ -28,8 +28,9 @@ class ServiceSettings(BaseSettings):
         """The settings in the environment, or `SettingsError` with a line for each fault."""
         prefix = str(cls.model_config["env_prefix"])
         known = {(prefix + name).upper() for name in cls.model_fields}
+        # Without its value, which is a secret when the name of a key was mistyped.
         faults = [
-            f"{name}={os.environ[name]!r}: no such setting; known are {', '.join(sorted(known))}"
+            f"{name}: no such setting; known are {', '.join(sorted(known))}"
             for name in sorted(os.environ)
             if name.startswith(prefix.upper()) and name not in known
         ]

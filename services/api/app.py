@@ -5,22 +5,17 @@ import contextlib
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from services.api import problems
-from services.api.access import COOKIE
+from services.api import openapi, problems
 from services.api.connections import Connections
 from services.api.edge import Edge
 from services.api.guard import Guard
 from services.api.parts import Parts
-from services.api.problems import ProblemBody
-from services.api.routes import cameras, events, health, logs, pages, session, trigger
-
-_OPEN: Final = ("/healthz", "/readyz", "/session")
+from services.api.routes import cameras, events, health, logs, metrics, pages, session, trigger
 
 
 class Assets(StaticFiles):
@@ -53,7 +48,7 @@ def create_app(parts: Parts) -> FastAPI:
 
     app = FastAPI(
         title="Preroll",
-        version="0.1.0",
+        version=openapi.VERSION,
         description="Keeps the last seconds of every camera in memory; a trigger turns them, and what follows, into an MP4.",
         docs_url=None,
         redoc_url=None,
@@ -63,34 +58,12 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (trigger, events, cameras, logs, health, session, pages):
+    for module in (trigger, events, cameras, logs, health, metrics, session, pages):
         app.include_router(module.router)
     app.mount("/static", Assets(directory=pages.STATIC), name="static")
     app.mount("/docs-assets", Assets(directory=_swagger_assets()), name="docs-assets")
-    _describe_problems(app)
+    openapi.describe(app)
     return app
-
-
-def _describe_problems(app: FastAPI) -> None:
-    """Add the problem's schema to the OpenAPI document, which refers to it."""
-    make = app.openapi
-
-    def openapi() -> dict[str, object]:
-        document = make()
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas.setdefault("ProblemBody", ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}"))
-        document["components"]["securitySchemes"] = {
-            "bearer": {"type": "http", "scheme": "bearer"},
-            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-            "cookie": {"type": "apiKey", "in": "cookie", "name": COOKIE},
-        }
-        document["security"] = [{"bearer": []}, {"key": []}, {"cookie": []}]
-        for path in _OPEN:
-            for operation in document["paths"][path].values():
-                operation["security"] = []
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _swagger_assets() -> Path:

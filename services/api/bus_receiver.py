@@ -12,6 +12,7 @@ from preroll import sockets, wire
 from services.api import schemas
 from services.api.losses import LossCounter
 from services.api.stream import Stream
+from services.api.timings import Timings
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,15 @@ class BusReceiver:
         self.malformed = 0
         self.captures: dict[str, wire.CaptureStatus] = {}
         self.recorder: wire.RecorderStatus | None = None
+        self.timings = Timings()
         self._losses = LossCounter()
+        self._lost = 0
 
     @property
     def lost(self) -> int:
         """Messages that were numbered by their senders and did not arrive."""
-        return self._losses.lost
+        self._lost = max(self._lost, self._losses.lost)  # what was only overtaken is no loss, but never counts back
+        return self._lost
 
     async def run(self) -> None:
         try:
@@ -74,8 +78,10 @@ class BusReceiver:
                 status = {"recorder": message.health.model_dump(), "cameras": [c.model_dump() for c in cameras]}
                 self._stream.add("status", _json(status))
             case wire.EventChanged():
+                self.timings.note(message.event)
                 self._stream.add("event", schemas.event_json(message.event).model_dump_json(by_alias=True))
             case wire.EventDeleted():
+                self.timings.forget(message.event_id)
                 self._stream.add("event_deleted", _json({"event_id": message.event_id, "reason": message.reason}))
             case wire.CameraChanged():
                 self._stream.add("camera", self.camera_json(message.camera).model_dump_json())

@@ -113,7 +113,7 @@ class FileAnswer(Response):
 
     def _asked(self, request: Request, size: int) -> list[tuple[int, int]] | None:
         header = request.headers.get("range")
-        if header is None or not ranges.applies(request.headers.get("if-range"), self._etag):
+        if header is None or request.method != "GET" or not ranges.applies(request.headers.get("if-range"), self._etag):
             return None
         return ranges.parse(header, size)
 

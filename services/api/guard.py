@@ -26,12 +26,16 @@ PAGES: Final = ("/", "/viewer", "/ui/", "/docs")
 
 
 class Gate:
-    """Judges requests by their headers alone."""
+    """Judges requests by their headers alone, and counts those that it refused."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._failures = Failures()
         self.sessions = Sessions(keys)
+        self.failed_sign_ins = 0
+        self.refused_hosts = 0
+        self.refused_origins = 0
+        self.refused_attempts = 0
 
     def role_for(self, scope: Scope, headers: Headers) -> Role | None:
         """The role of a request; `None` on an open path without a key; `Problem` when it is to be refused."""
@@ -43,6 +47,7 @@ class Gate:
     def _check_names(self, scope: Scope, headers: Headers) -> None:
         host = headers.get("host", "")
         if not self._keys.are_set and host and not cannot_be_rebound(name_in(host)):
+            self.refused_hosts += 1
             raise Problem(
                 421, "wrong_host", f"Host {host[:100]!r}: without a key only addresses and local names are served"
             )
@@ -50,8 +55,10 @@ class Gate:
             return
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            self.refused_origins += 1
             raise Problem(403, "foreign_origin", f"a page of {origin[:100]!r} may not change anything here")
         if headers.get("sec-fetch-site") == "cross-site":
+            self.refused_origins += 1
             raise Problem(403, "foreign_origin", "a page of another site may not change anything here")
 
     def _role_of(self, scope: Scope, headers: Headers) -> Role | None:
@@ -68,11 +75,13 @@ class Gate:
         now_s = time.monotonic()
         wait_s = self._failures.wait_s(address, now_s)
         if wait_s > 0:
+            self.refused_attempts += 1
             raise Problem(
                 429, "too_many_attempts", "too many wrong keys", headers={"Retry-After": str(int(wait_s) + 1)}
             )
         role = self._keys.role_of(presented)
         if role is None:
+            self.failed_sign_ins += 1
             self._failures.note(address, now_s)
             raise _unauthorised("the key is wrong")
         return role

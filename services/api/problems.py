@@ -10,8 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from preroll import wire
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +100,13 @@ def install(app: FastAPI) -> None:
         assert isinstance(err, Problem)
         return response_of(err)
 
-    async def on_http(_: Request, err: Exception) -> Response:
+    async def on_http(request: Request, err: Exception) -> Response:
         assert isinstance(err, HTTPException)
         code = _title(err.status_code).lower().replace(" ", "_")
-        return response_of(Problem(err.status_code, code, str(err.detail), headers=dict(err.headers or {})))
+        headers = dict(err.headers or {})
+        if err.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+        return response_of(Problem(err.status_code, code, str(err.detail), headers=headers))
 
     async def on_invalid(_: Request, err: Exception) -> Response:
         assert isinstance(err, RequestValidationError)
@@ -120,6 +126,16 @@ def install(app: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """All methods of a path: the routes of one path are several, and the framework would name those of the first."""
+    methods: set[str] = set()
+    for method in _METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] == Match.FULL for route in app.routes):
+            methods.add(method)
+    return sorted(methods)
 
 
 def invalid(faults: Any) -> Problem:

@@ -14,7 +14,8 @@ class Unsatisfiable(ValueError):
 def parse(header: str, size_bytes: int) -> list[tuple[int, int]] | None:
     """The asked ranges as (first byte, byte after the last), clipped to the file; `None`: serve the whole.
 
-    A header that is malformed, of another unit or of more than `RANGES_MAX` ranges is ignored, as the RFC allows.
+    A header that is malformed, of another unit, of more than `RANGES_MAX` ranges, or that asks for more bytes than the
+    file has (by overlapping ranges) is ignored, as the RFC allows.
     `Unsatisfiable` when the header is right but nothing of it is in the file.
     """
     unit, equals, listed = header.strip().partition("=")
@@ -37,6 +38,8 @@ def parse(header: str, size_bytes: int) -> list[tuple[int, int]] | None:
             found.append((begin, end))
     if not found:
         raise Unsatisfiable(f"{header[:100]!r} of {size_bytes} bytes")
+    if sum(end - begin for begin, end in found) > size_bytes:
+        return None
     return found
 
 

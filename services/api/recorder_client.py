@@ -104,6 +104,11 @@ class RecorderClient:
         self._control.close()
         self._query.close()
 
+    @property
+    def timeouts(self) -> int:
+        """Questions and commands that got no answer in time."""
+        return self._control.timeouts + self._query.timeouts
+
     async def command(self, command: wire.Command) -> wire.EventReply | wire.Done:
         reply = await self._control.ask(command)
         if not isinstance(reply, wire.EventReply | wire.Done):

@@ -167,7 +167,7 @@ class LogHistory(BaseModel):
 
 class Readiness(BaseModel):
     ready: bool
-    cameras_live: list[str]
+    cameras_live: int = Field(description="How many; which ones, `GET /cameras` tells those who may know")
     missing: list[str] = Field(description="What is not there yet, in words")
 
 

@@ -19,6 +19,7 @@ from tests.support.waiting import wait_until
 
 S: Final = 1_000_000_000
 BEGIN_NS: Final = 1_800_000_000 * S
+NO_FIGURES: Final = wire.Refused(code="internal", message="no figures")
 
 
 def clip_of(camera_id: str, state: wire.ClipState = "ready", **files: tuple[str, int]) -> wire.Clip:
@@ -80,6 +81,7 @@ class FakeRecorder:
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         self.events: dict[str, wire.Event] = {}
         self.cameras: dict[str, wire.Camera] = {}
+        self.health: wire.RecorderHealth | None = None
         self.asked: list[wire.Command | wire.Query] = []
         self.answer: Callable[[wire.Command | wire.Query], wire.Reply | bytes] = self.usual
         self._stop = threading.Event()
@@ -118,7 +120,7 @@ class FakeRecorder:
             case wire.GetFrame():
                 return self._frame(message)
             case wire.GetHealth():
-                return wire.Refused(code="internal", message="no figures")
+                return wire.HealthReply(health=self.health) if self.health else NO_FIGURES
 
     def _frame(self, message: wire.GetFrame) -> wire.Reply:
         if message.camera_id not in self.cameras:

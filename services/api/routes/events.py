@@ -52,7 +52,7 @@ async def get_event(parts: FromParts, event_id: str) -> schemas.Event:
 
 
 @router.patch(
-    "/{event_id}", summary="Move the end of a running event", responses=problems.responses(404, 409, 422, 503)
+    "/{event_id}", summary="Move the end of a running event", responses=problems.responses(400, 404, 409, 413, 422, 503)
 )
 async def amend_event(parts: FromParts, event_id: str, amendment: schemas.Amendment) -> schemas.Event:
     _check_id(event_id)
@@ -74,7 +74,9 @@ async def delete_event(parts: FromParts, event_id: str) -> Response:
 
 
 @router.put(
-    "/{event_id}/protection", summary="Keep an event from retention", responses=problems.responses(404, 422, 503)
+    "/{event_id}/protection",
+    summary="Keep an event from retention",
+    responses=problems.responses(400, 404, 413, 422, 503),
 )
 async def protect_event(parts: FromParts, event_id: str, protection: schemas.Protection) -> schemas.Event:
     _check_id(event_id)

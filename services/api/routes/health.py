@@ -21,14 +21,14 @@ async def healthz() -> schemas.Alive:
 )
 async def readyz(parts: FromParts, response: Response) -> schemas.Readiness:
     missing: list[str] = []
-    live: list[str] = []
+    live = 0
     try:
         cameras = await parts.recorder.cameras()
     except Problem as err:
         missing.append(str(err))
     else:
-        live = [camera.camera_id for camera in cameras if camera.state == "live"]
-        if not live:
+        live = sum(camera.state == "live" for camera in cameras)
+        if live == 0:
             missing.append("no camera is live")
     response.status_code = 503 if missing else 200
     return schemas.Readiness(ready=not missing, cameras_live=live, missing=missing)

@@ -32,7 +32,7 @@ def test_the_defaults_make_a_single_machine_work() -> None:
         ("SOURCE", "ftp://camera/", r"PREROLL_CAPTURE_SOURCE='ftp://camera/'"),
         ("FRAMES_CONNECT", "localhost:5550", r"PREROLL_CAPTURE_FRAMES_CONNECT='localhost:5550'"),
         ("WATCHDOG_S", "5", r"PREROLL_CAPTURE_WATCHDOG_S=5: must exceed the open and read timeouts \(10 s\) by 1 s"),
-        ("FRAMERATE", "30", r"PREROLL_CAPTURE_FRAMERATE='30': no such setting"),
+        ("FRAMERATE", "30", r"PREROLL_CAPTURE_FRAMERATE: no such setting"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name_value_and_limit(

@@ -46,9 +46,17 @@ def test_a_wrong_value_is_named_with_its_limit(
 def test_an_unknown_name_is_refused_with_those_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREROLL_SAMPLE_RINGS", "5")
     with pytest.raises(
-        SettingsError, match=r"PREROLL_SAMPLE_RINGS='5': no such setting; known are .*PREROLL_SAMPLE_RING_S"
+        SettingsError, match=r"PREROLL_SAMPLE_RINGS: no such setting; known are .*PREROLL_SAMPLE_RING_S"
     ):
         SampleSettings.load()
+
+
+def test_the_value_of_an_unknown_name_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREROLL_SAMPLE_KYE", "a-key-whose-name-was-mistyped")
+    with pytest.raises(SettingsError) as caught:
+        SampleSettings.load()
+    assert "PREROLL_SAMPLE_KYE" in str(caught.value)
+    assert "mistyped" not in str(caught.value)
 
 
 def test_every_fault_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,203 @@
+"""The figures of the system for Prometheus: names with their units, by the conventions of its text format 0.0.4.
+
+Rule: everything is read at the moment of the scrape; only what the bus alone can tell is counted here (`Timings`). What
+the recorder would say is left out while it is away, and `preroll_recorder_up` says so.
+"""
+
+import asyncio
+import platform
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, get_args
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from preroll import wire
+from services.api.openapi import VERSION
+from services.api.parts import Parts
+from services.api.problems import Problem
+
+MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_STATES: Final[tuple[str, ...]] = get_args(wire.CameraState)
+_STAGES: Final = tuple(name for name in wire.Losses.model_fields if name != "restarts")
+_Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """What the recorder said when it was asked."""
+
+    health: wire.RecorderHealth
+    cameras: tuple[wire.Camera, ...]
+
+
+async def exposition(parts: Parts) -> bytes:
+    """All figures as text."""
+    return rendered(parts, await _ask(parts))
+
+
+def rendered(parts: Parts, recorder: Recorder | None) -> bytes:
+    """All figures as text, with those of the recorder if it has answered."""
+    registry = CollectorRegistry()
+    registry.register(_Snapshot([*_api(parts), *_recorder(recorder), *_cameras(parts, recorder)]))
+    return generate_latest(parts.bus.timings.registry) + generate_latest(registry)
+
+
+class _Snapshot(Collector):
+    """Figures that were read already."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+async def _ask(parts: Parts) -> Recorder | None:
+    try:
+        health, cameras = await asyncio.gather(parts.recorder.health(), parts.recorder.cameras())
+    except Problem:
+        return None
+    return Recorder(health, cameras)
+
+
+def _gauge(name: str, said: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"preroll_{name}", said, value)
+
+
+def _counter(name: str, said: str, value: float) -> Metric:
+    return CounterMetricFamily(f"preroll_{name}", said, value)
+
+
+def _gauges(name: str, said: str, labels: _Labels, values: Iterable[tuple[_Labels, float]]) -> Metric:
+    family = GaugeMetricFamily(f"preroll_{name}", said, labels=labels)
+    for of, value in values:
+        family.add_metric(of, value)
+    return family
+
+
+def _counters(name: str, said: str, labels: _Labels, values: Iterable[tuple[_Labels, float]]) -> Metric:
+    family = CounterMetricFamily(f"preroll_{name}", said, labels=labels)
+    for of, value in values:
+        family.add_metric(of, value)
+    return family
+
+
+def _api(parts: Parts) -> Iterator[Metric]:
+    bus, gate = parts.bus, parts.gate
+    build = (VERSION, platform.python_version())
+    yield _gauges("build_info", "Always 1; the version is in its labels.", ("version", "python"), [(build, 1)])
+    yield _gauge("api_memory_bytes", "Resident memory of the API.", resident_bytes())
+    yield _counter("bus_messages_received", "Messages of all services that the API took in.", bus.received)
+    yield _counter("bus_messages_lost", "Messages that their senders had numbered and that did not arrive.", bus.lost)
+    yield _counter("bus_messages_malformed", "Messages on the bus that were none.", bus.malformed)
+    yield _gauge("log_clients", "Clients that follow /logs.", parts.stream.clients)
+    yield _gauge("log_clients_max", "How many may.", parts.stream.max_clients)
+    yield _gauge("live_clients", "Clients that look at live pictures.", parts.live.clients)
+    yield _gauge("live_clients_max", "How many may.", parts.live.max_clients)
+    yield _counter("recorder_timeouts", "Questions that the recorder did not answer in time.", parts.recorder.timeouts)
+    yield _counter("sign_in_failures", "Wrong keys, in headers or in the sign-in form.", gate.failed_sign_ins)
+    yield _counters(
+        "requests_refused",
+        "Requests turned away before any route: host (a foreign Host without a key), origin (a page of another site), "
+        "attempts (too many wrong keys from that address).",
+        ("reason",),
+        [
+            (("host",), gate.refused_hosts),
+            (("origin",), gate.refused_origins),
+            (("attempts",), gate.refused_attempts),
+        ],
+    )
+
+
+def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
+    yield _gauge("recorder_up", "Whether the recorder answered this scrape.", recorder is not None)
+    if recorder is None:
+        return
+    health, disk = recorder.health, recorder.health.disk
+    yield _gauge("recorder_uptime_seconds", "Since the recorder started.", health.uptime_s)
+    yield _gauge("recorder_memory_bytes", "Resident memory of the recorder.", health.memory_bytes)
+    yield _gauge("ring_bytes", "Memory that the frames of all cameras take.", health.ring_bytes)
+    yield _gauge("ring_max_bytes", "Its limit.", health.ring_max_bytes)
+    yield _gauge("ring_window_seconds", "How far back the rings are to reach.", health.ring_window_s)
+    yield _gauge("events_active", "Events being recorded or yet to begin.", health.events_active)
+    yield _gauge("events_stored", "Events in the index.", health.events_total)
+    yield _gauge("clips_recording", "Clips being recorded.", health.clips_recording)
+    yield _gauge("encodes_waiting", "Clips that wait for their encoder.", health.encodes_waiting)
+    yield _gauge("encodes_running", "Clips being encoded.", health.encodes_running)
+    yield _gauge("disk_total_bytes", "Size of the file system of the clips.", disk.total_bytes)
+    yield _gauge("disk_free_bytes", "Free space on it.", disk.free_bytes)
+    yield _gauge("disk_clips_bytes", "What the clips take.", disk.clips_bytes)
+    yield _gauge("disk_full", "1 when new triggers are refused for want of space.", disk.is_full)
+    yield _counter("recorder_commands", "Commands that the recorder took in.", health.commands)
+    yield _counter("recorder_commands_refused", "Commands that it refused.", health.commands_refused)
+    yield _counter("recorder_messages_malformed", "Messages to the recorder that were none.", health.malformed_messages)
+    yield _counter("recorder_bus_messages_dropped", "What it could not say, its queue being full.", health.bus_dropped)
+
+
+def _cameras(parts: Parts, recorder: Recorder | None) -> Iterator[Metric]:
+    if recorder is None:
+        return
+    label = ("camera",)
+    cameras = recorder.cameras
+    captures = [(camera.camera_id, parts.bus.captures.get(camera.camera_id)) for camera in cameras]
+
+    def each(field: str) -> list[tuple[_Labels, float]]:
+        return [((camera.camera_id,), getattr(camera, field)) for camera in cameras]
+
+    yield _gauges(
+        "camera_state",
+        "1 for the state that the camera is in, 0 for the others.",
+        ("camera", "state"),
+        [((camera.camera_id, state), camera.state == state) for camera in cameras for state in _STATES],
+    )
+    yield _counters("camera_frames_received", "Frames that the recorder got.", label, each("frames"))
+    yield _counters(
+        "camera_frames_lost",
+        "Frames that were lost, by the stage at which; /cameras has the same names under losses.",
+        ("camera", "stage"),
+        [((camera.camera_id, stage), getattr(camera.losses, stage)) for camera in cameras for stage in _STAGES],
+    )
+    yield _counters(
+        "camera_restarts",
+        "Runs of its capture after the first; what the old one still had queued is unknown.",
+        label,
+        [((camera.camera_id,), camera.losses.restarts) for camera in cameras],
+    )
+    yield _gauges("camera_frames_per_second", "Measured over the last frames.", label, each("fps"))
+    yield _gauges("camera_ring_seconds", "How much of the past is in memory.", label, each("ring_s"))
+    yield _gauges("camera_ring_wanted_seconds", "How much a default trigger needs.", label, each("wanted_s"))
+    yield _gauges("camera_ring_frames", "Frames in memory.", label, each("ring_frames"))
+    yield _gauges("camera_ring_bytes", "Memory that they take.", label, each("ring_bytes"))
+    yield _gauges(
+        "camera_last_frame_age_seconds",
+        "Age of the newest frame; absent when there was none.",
+        label,
+        [((camera.camera_id,), camera.age_s) for camera in cameras if camera.age_s is not None],
+    )
+    yield _gauges(
+        "camera_source_open",
+        "Whether capture has its source open; absent while it has not said.",
+        label,
+        [((camera_id,), capture.is_open) for camera_id, capture in captures if capture is not None],
+    )
+    yield _counters(
+        "camera_source_reopened",
+        "How often capture opened its source again.",
+        label,
+        [((camera_id,), capture.reopened) for camera_id, capture in captures if capture is not None],
+    )
+
+
+def resident_bytes() -> int:
+    """This process's resident memory; 0 where the system does not tell."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists() or sys.platform == "win32":
+        return 0
+    import resource
+
+    return int(statm.read_text().split()[1]) * resource.getpagesize()
