@@ -6,7 +6,6 @@ B-frames, so decoding order is showing order.
 """
 
 import itertools
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -18,11 +17,11 @@ from av.video.stream import VideoStream
 
 from preroll.wire import Scalar
 from services.recorder.disk import Disk, translated
+from services.recorder.jobs import Encoding
 from services.recorder.original import TICKS_PER_S
 from services.recorder.output_file import OutputFile
 from services.recorder.pictures import BT601, BT709, LIMITED, Pictures
 
-FALLBACK: Final = "libx264"
 TICK: Final = Fraction(1, TICKS_PER_S)
 KEYFRAME_EVERY_TICKS: Final = TICKS_PER_S
 KEYFRAME_GRACE_TICKS: Final = TICKS_PER_S // 250  # a camera's times jitter
@@ -32,42 +31,6 @@ _BUFFER_BYTES: Final = 1 << 20
 
 class EncoderUnusable(Exception):
     """The encoder is not there, or cannot encode a frame on this machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """How to encode. `quality` is the encoder's constant-quality figure, smaller is better; `threads` 0 is all cores."""
-
-    encoder: str
-    preset: str
-    quality: int
-    threads: int
-
-    def options(self) -> dict[str, str]:
-        """The encoder's own options for preset, quality and keyframes at wish."""
-        quality = str(self.quality)
-        match self.encoder:
-            case "libx264" | "libx265":
-                return {"preset": self.preset, "crf": quality, "forced-idr": "1"}
-            case "h264_nvenc":
-                return {"preset": "p4", "rc": "vbr", "cq": quality, "forced-idr": "1"}
-            case "h264_qsv":
-                return {"preset": "veryfast", "global_quality": quality, "forced_idr": "1"}
-        return {}
-
-    def bit_rate(self, width: int, height: int) -> int:
-        """Bits a second for encoders without a constant quality, 0 for the others.
-
-        A tenth of a bit a pixel at 30 fps and quality 23, and, as with x264, twice that for six steps less.
-        """
-        if self.options():
-            return 0
-        return round(width * height * 30 * 0.1 * 2 ** ((23 - self.quality) / 6))
-
-    @property
-    def decoders(self) -> int:
-        """How many threads decode."""
-        return self.threads or os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)

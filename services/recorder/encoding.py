@@ -4,83 +4,29 @@ A job that dies or hangs costs its worker and is tried once more. A job in hand 
 `saved`, done again at the next start. Jobs are as many as there are clips that are saved and not ready, and no more.
 """
 
-import ctypes
 import logging
 import multiprocessing
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from typing import Final
 
 from preroll.logs import fields
-from preroll.wire import Scalar
-from services.recorder.disk import Disk, StorageFull
-from services.recorder.encoder import FALLBACK, EncoderUnusable, Encoding, probe, render
-from services.recorder.files import PART, sha256_of
+from services.recorder.jobs import FALLBACK, Encoding, Job, JobDone, JobFailed, Probe, Request, Usable
 
 log = logging.getLogger(__name__)
 
 TRIES: Final = 2
-NICENESS: Final = 10
 FALLBACK_PRESET: Final = "superfast"
 PROBE_TIMEOUT_S: Final = 30.0
 SPACE_RETRY_S: Final = 5.0
 TIMEOUT_PER_BYTES: Final = 100_000_000
-_PR_SET_PDEATHSIG: Final = 1
 _STEP_S: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """Make `target` out of `original`; without a `target`, only hash the original."""
-
-    event_id: str
-    camera_id: str
-    original: Path
-    target: Path | None
-
-    @property
-    def part(self) -> Path | None:
-        """Where the rendition is written."""
-        return None if self.target is None else self.target.with_name(self.target.name + PART)
-
-
-@dataclass(frozen=True, slots=True)
-class JobDone:
-    """What a worker did. `encoder` describes the rendition, empty when there was none to make."""
-
-    target_sha256: str | None
-    original_sha256: str
-    encoder: dict[str, Scalar]
-    took_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class JobFailed:
-    """Why a job could not be done. For want of space it is tried again until there is some."""
-
-    reason: str
-    is_for_space: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Find out whether the encoder can be used."""
-
-    encoding: Encoding
-
-
-@dataclass(frozen=True, slots=True)
-class Usable:
-    """It can."""
 
 
 class EncodePool:
@@ -209,9 +155,6 @@ class EncodePool:
             log.exception("job's end not taken up", extra=fields(event_id=job.event_id, camera_id=job.camera_id))
 
 
-_Request = Probe | tuple[Job, Encoding | None]
-
-
 class _Worker:
     """A worker process, made when first needed and again after it died. Used by one thread."""
 
@@ -220,7 +163,7 @@ class _Worker:
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
 
-    def ask(self, request: _Request, timeout_s: float) -> Usable | JobDone | JobFailed | None:
+    def ask(self, request: Request, timeout_s: float) -> Usable | JobDone | JobFailed | None:
         """The worker's reply; `None` when the pool is closed meanwhile."""
         pipe = self._ensure()
         deadline = time.monotonic() + timeout_s
@@ -257,56 +200,15 @@ class _Worker:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
             self._process = context.Process(
-                target=work, args=(theirs, os.getpid()), name="preroll-encoder", daemon=True
+                target=_work, args=(theirs, os.getpid()), name="preroll-encoder", daemon=True
             )
             self._process.start()
             theirs.close()
         return self._pipe
 
 
-def work(pipe: Connection, parent_pid: int) -> None:
-    """The worker process: requests in, replies out, until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _die_with(parent_pid)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
-    while True:
-        try:
-            request: _Request = pipe.recv()
-        except (EOFError, OSError):
-            return
-        pipe.send(_probed(request) if isinstance(request, Probe) else _outcome_of(*request))
+def _work(pipe: Connection, parent_pid: int) -> None:
+    # Here, in the new process: the recorder itself has no use for the decoders and what they bring along.
+    from services.recorder import encode_worker
 
-
-def _probed(request: Probe) -> Usable | JobFailed:
-    try:
-        probe(request.encoding)
-    except EncoderUnusable as err:
-        return JobFailed(str(err)[:500])
-    return Usable()
-
-
-def _outcome_of(job: Job, encoding: Encoding | None) -> JobDone | JobFailed:
-    began = time.monotonic()
-    try:
-        facts: dict[str, Scalar] = {}
-        target_sha256: str | None = None
-        if job.target is not None and job.part is not None and encoding is not None:
-            facts = render(job.original, job.part, encoding).facts(encoding)
-            target_sha256 = sha256_of(job.part)
-            job.part.replace(job.target)
-            Disk().sync_folder(job.target.parent)
-        return JobDone(target_sha256, sha256_of(job.original), facts, time.monotonic() - began)
-    except StorageFull as err:
-        return JobFailed(str(err), is_for_space=True)
-    except Exception as err:
-        return JobFailed(f"{type(err).__name__}: {err}"[:500])
-
-
-def _die_with(parent_pid: int) -> None:
-    """Have the kernel end this process when the recorder is gone, also after a kill -9."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_pid:
-            os._exit(1)
+    encode_worker.work(pipe, parent_pid)

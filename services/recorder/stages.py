@@ -14,11 +14,11 @@ from preroll.logs import fields
 from services.recorder import describe
 from services.recorder.clip_writer import ClipWriter
 from services.recorder.disk import WriteFailed
-from services.recorder.encoder import Encoding
-from services.recorder.encoding import EncodePool, Job, JobDone, JobFailed
+from services.recorder.encoding import EncodePool
 from services.recorder.events import Events
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
+from services.recorder.jobs import Encoding, Job, JobDone, JobFailed
 from services.recorder.open_event import OpenEvent
 from services.recorder.reconcile import reconcile
 from services.recorder.recording import Recording

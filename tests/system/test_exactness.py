@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.support.judging import judge, window_of
+from tests.support.pictures import read_jpeg
 from tests.support.processes import System
 
 RING_S = 30
+KEPT_S = 300  # so that the frames beside a clip are still there when it is judged
 AHEAD_S = 2.0
 
 
@@ -35,7 +37,7 @@ def record(folder: Path, cameras: int, mjpeg: int, h264: int) -> None:
         of_format = folder / clip_format
         of_format.mkdir()
         with System(of_format) as system:
-            system.start_all(*camera_ids, format=clip_format, ring_s=RING_S, max_active_events=500, min_free_mb=100)
+            system.start_all(*camera_ids, format=clip_format, ring_s=KEPT_S, max_active_events=500, min_free_mb=100)
             system.wait_ring(8, *camera_ids)
             events = [_trigger(system, dice) for _ in range(count)]
             frames = 0
@@ -61,6 +63,16 @@ def _trigger(system: System, dice: random.Random) -> dict[str, Any]:
 def _judge(system: System, event: dict[str, Any], clip: dict[str, Any], file: Path) -> int:
     assert clip["complete"] is True, clip
     assert clip["coverage"] == "full", clip
-    codes = judge(system.download(clip["files"]["clip"]["url"], file), window_of(event))
+    camera_id = clip["camera_id"]
+
+    def drawn_beside(number: int, steps: int) -> float | None:
+        name = {"run_id": system.cameras()[camera_id]["run_id"], "seq": number, "steps": steps}
+        answer = system.http.get(f"/cameras/{camera_id}/frames", params=name)
+        if answer.status_code != 200:
+            return None
+        found, clock_ms = read_jpeg(answer.content)
+        return clock_ms if found == number + steps else None
+
+    codes = judge(system.download(clip["files"]["clip"]["url"], file), window_of(event), drawn_beside=drawn_beside)
     assert len(codes) == clip["delivered"]["frames"]
     return len(codes)

@@ -70,7 +70,7 @@ def memory_mb(system: System) -> float:
 
 @pytest.mark.timeout(240)
 def test_overlapping_clips_share_the_rings_memory(tmp_path: Path) -> None:
-    figures = overlap(tmp_path, triggers=15, within_s=3, ring_mb=64, jpeg_bytes=150 * 1024)
+    figures = overlap(tmp_path, triggers=15, within_s=3, ring_mb=96, jpeg_bytes=150 * 1024)
     print(figures)
     assert figures["highest_mb"] < figures["limit_mb"]
 

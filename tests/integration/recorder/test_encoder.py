@@ -12,7 +12,8 @@ import pytest
 from av.video.frame import VideoFrame
 
 from services.recorder.disk import StorageFull
-from services.recorder.encoder import EncoderUnusable, Encoding, Rendition, probe, render
+from services.recorder.encoder import EncoderUnusable, Rendition, probe, render
+from services.recorder.jobs import Encoding
 from services.recorder.original import Unreadable
 from tests.support.disks import FullDisk
 from tests.support.frames import jpeg as coded_jpeg

@@ -1,0 +1,69 @@
+"""A worker process: makes renditions, hashes files, tries encoders, until its pipe is closed.
+
+It is niced, it dies with the recorder, and nothing that happens in a codec here can touch the ring.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+from typing import Final
+
+from preroll.wire import Scalar
+from services.recorder.disk import Disk, StorageFull
+from services.recorder.encoder import EncoderUnusable, probe, render
+from services.recorder.files import sha256_of
+from services.recorder.jobs import Encoding, Job, JobDone, JobFailed, Probe, Request, Usable
+
+NICENESS: Final = 10
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def work(pipe: Connection, parent_pid: int) -> None:
+    """The worker process: requests in, replies out, until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _die_with(parent_pid)
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    while True:
+        try:
+            request: Request = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send(_probed(request) if isinstance(request, Probe) else _outcome_of(*request))
+
+
+def _probed(request: Probe) -> Usable | JobFailed:
+    try:
+        probe(request.encoding)
+    except EncoderUnusable as err:
+        return JobFailed(str(err)[:500])
+    return Usable()
+
+
+def _outcome_of(job: Job, encoding: Encoding | None) -> JobDone | JobFailed:
+    began = time.monotonic()
+    try:
+        facts: dict[str, Scalar] = {}
+        target_sha256: str | None = None
+        if job.target is not None and job.part is not None and encoding is not None:
+            facts = render(job.original, job.part, encoding).facts(encoding)
+            target_sha256 = sha256_of(job.part)
+            job.part.replace(job.target)
+            Disk().sync_folder(job.target.parent)
+        return JobDone(target_sha256, sha256_of(job.original), facts, time.monotonic() - began)
+    except StorageFull as err:
+        return JobFailed(str(err), is_for_space=True)
+    except Exception as err:
+        return JobFailed(f"{type(err).__name__}: {err}"[:500])
+
+
+def _die_with(parent_pid: int) -> None:
+    """Have the kernel end this process when the recorder is gone, also after a kill -9."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent_pid:
+            os._exit(1)
