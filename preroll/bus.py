@@ -15,6 +15,7 @@ import zmq
 
 from preroll import sockets, wire
 from preroll.clock import Clock
+from preroll.keys import ClientKeys
 
 QUEUED_MAX: Final = 5_000
 _END: Final = None
@@ -30,10 +31,17 @@ class BusSender:
     """
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], connect: str, service: wire.Service, instance: str, clock: Clock
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        connect: str,
+        service: wire.Service,
+        instance: str,
+        clock: Clock,
+        keys: ClientKeys | None = None,
     ) -> None:
         self._context = context
         self._connect = connect
+        self._keys = keys
         self._service = service
         self._instance = instance
         self._clock = clock
@@ -80,7 +88,7 @@ class BusSender:
 
     def _run(self) -> None:
         with sockets.bus_sender(self._context) as socket:
-            socket.connect(self._connect)
+            sockets.connect(socket, self._connect, self._keys)
             while (data := self._queue.get()) is not _END:
                 try:
                     socket.send(data, zmq.DONTWAIT)

@@ -5,10 +5,14 @@ A value out of range, or a name that no setting has, is refused at start: the na
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn, Self
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from preroll.addresses import stays_on_this_machine
+from preroll.keys import Keys
 
 ZmqAddress = Annotated[str, StringConstraints(pattern=r"^(tcp://.+:(\d+|\*)|ipc://.+|inproc://.+)$")]
 LogLevel = Annotated[str, StringConstraints(pattern=r"^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")]
@@ -19,9 +23,39 @@ class SettingsError(ValueError):
 
 
 class ServiceSettings(BaseSettings):
-    """The base of each service's settings. Subclasses set `env_prefix` in their `model_config`."""
+    """The base of each service's settings. Subclasses set `env_prefix` in their `model_config`.
+
+    What ends in `_bind` is an address that a ZeroMQ socket is bound to.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=False)
+
+    keys_dir: Path | None = None
+    allow_plaintext: bool = False
+
+    def load_keys(self) -> Keys | None:
+        """The keys of this service, or `None` when it speaks in plaintext; `KeysUnusable`."""
+        if self.keys_dir is None:
+            return None
+        return Keys.load(self.keys_dir, str(self.model_config["env_prefix"]).split("_")[1].lower())
+
+    @model_validator(mode="after")
+    def _check_keys_and_binds(self) -> Self:
+        prefix = str(self.model_config["env_prefix"])
+        try:
+            keys = self.load_keys()
+        except ValueError as err:
+            raise ValueError(f"{prefix}KEYS_DIR={str(self.keys_dir)!r}: {err}") from None
+        if keys is None and not self.allow_plaintext:
+            for name in type(self).model_fields:
+                address = getattr(self, name)
+                if name.endswith("_bind") and address is not None and not stays_on_this_machine(address):
+                    raise ValueError(
+                        f"{prefix}{name.upper()}={address!r} is reachable from other machines, in plaintext: set"
+                        f" {prefix}KEYS_DIR to keys made by `preroll keys`, or {prefix}ALLOW_PLAINTEXT=true on a"
+                        " network where every machine is trusted"
+                    )
+        return self
 
     @classmethod
     def load(cls) -> Self:

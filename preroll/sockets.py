@@ -1,14 +1,16 @@
 """Every ZeroMQ socket of the system is made here, with each limit stated: nothing relies on a default.
 
-A socket belongs to the thread that made it.
+A socket belongs to the thread that made it. `bind` and `connect` are where it gets its keys, if there are any.
 """
 
 import time
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
 from preroll import wire
+from preroll.guard import Guard
+from preroll.keys import ClientKeys
 
 FRAMES_QUEUED: Final = 60  # about two seconds of one camera at 30 frames a second
 BUS_QUEUED: Final = 10_000
@@ -63,6 +65,22 @@ def requester(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     return socket
 
 
+def bind(socket: zmq.Socket[Any], address: str, guard: Guard | None = None) -> None:
+    """Bind; behind the guard, where there is one."""
+    if guard is not None:
+        guard.protect(socket)
+    socket.bind(address)
+
+
+def connect(socket: zmq.Socket[Any], address: str, keys: ClientKeys | None = None) -> None:
+    """Connect; encrypted and to that very server, where there are keys."""
+    if keys is not None:
+        socket.curve_secretkey = keys.own.secret
+        socket.curve_publickey = keys.own.public
+        socket.curve_serverkey = keys.server_public
+    socket.connect(address)
+
+
 def bound_port(socket: zmq.Socket[bytes]) -> int:
     """The TCP port that a socket is bound to (of use after binding to port 0)."""
     endpoint = socket.last_endpoint
@@ -75,11 +93,17 @@ def poll(socket: zmq.Socket[bytes], timeout_s: float) -> bool:
     return bool(socket.poll(max(0, round(timeout_s * 1000)), zmq.POLLIN))
 
 
-def request(context: zmq.Context[zmq.Socket[bytes]], address: str, message: bytes, timeout_s: float) -> bytes | None:
+def request(
+    context: zmq.Context[zmq.Socket[bytes]],
+    address: str,
+    message: bytes,
+    timeout_s: float,
+    keys: ClientKeys | None = None,
+) -> bytes | None:
     """One request and its answer over a socket of its own, or `None` when none came in time."""
     deadline = time.monotonic() + timeout_s
     with requester(context) as socket:
-        socket.connect(address)
+        connect(socket, address, keys)
         if not socket.poll(round(timeout_s * 1000), zmq.POLLOUT):
             return None
         socket.send(message)

@@ -312,6 +312,7 @@ class RecorderHealth(_Record):
     commands: Count
     commands_refused: Count
     bus_dropped: Count
+    peers_refused: Count = 0  # connections without a known key
 
 
 # --- commands: recorder REP :5551 ------------------------------------------------------------------------------------

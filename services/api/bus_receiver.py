@@ -9,6 +9,7 @@ import zmq
 import zmq.asyncio
 
 from preroll import sockets, wire
+from preroll.guard import Guard
 from services.api import schemas
 from services.api.losses import LossCounter
 from services.api.stream import Stream
@@ -22,10 +23,11 @@ BURST: Final = 200
 class BusReceiver:
     """Receives until it is cancelled. Malformed messages are counted; so are holes in a sender's numbers."""
 
-    def __init__(self, context: zmq.asyncio.Context, bind: str, stream: Stream) -> None:
+    def __init__(self, context: zmq.asyncio.Context, bind: str, stream: Stream, guard: Guard | None = None) -> None:
         self._stream = stream
         self._socket = sockets.bus_receiver(context)  # type: ignore[arg-type]
-        self._socket.bind(bind)
+        sockets.bind(self._socket, bind, guard)
+        self._guard = guard
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
         self.received = 0
         self.malformed = 0
@@ -40,6 +42,11 @@ class BusReceiver:
         """Messages that were numbered by their senders and did not arrive."""
         self._lost = max(self._lost, self._losses.lost)  # what was only overtaken is no loss, but never counts back
         return self._lost
+
+    @property
+    def peers_refused(self) -> int:
+        """Connections to the bus without a known key."""
+        return self._guard.refused if self._guard else 0
 
     async def run(self) -> None:
         try:

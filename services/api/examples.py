@@ -105,7 +105,7 @@ _RECORD: Final = schemas.LogRecord(
     fields={"camera_id": "cam1", "event_id": _EVENT_ID, "frames": 450},
 )
 _STATUS: Final = schemas.Status(
-    recorder=_HEALTH, log_clients=2, live_clients=1, bus_received=5_120, bus_lost=0, bus_malformed=0
+    recorder=_HEALTH, log_clients=2, live_clients=1, bus_received=5_120, bus_lost=0, bus_malformed=0, peers_refused=0
 )
 _RECORDING: Final = _json(schemas.event_json(_event("recording")))
 _READY: Final = _json(schemas.event_json(_event("ready")))

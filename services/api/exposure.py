@@ -1,17 +1,6 @@
-"""Which addresses other machines can reach, and which names a browser may have been lured to. Pure."""
+"""Which names a browser may have been lured to. Pure."""
 
 import ipaddress
-from typing import Final
-
-LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens on `host` (an address, or the name localhost)."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() in LOCAL_NAMES
 
 
 def name_in(host_header: str) -> str:

@@ -13,6 +13,7 @@ import zmq
 import zmq.asyncio
 
 from preroll import sockets, wire
+from preroll.keys import ClientKeys
 from services.api import problems
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,9 @@ TRIES: Final = 2
 class RecorderLine:
     """Requests to one REP address of the recorder, from one event loop."""
 
-    def __init__(self, context: zmq.asyncio.Context, address: str, timeout_s: float) -> None:
+    def __init__(self, context: zmq.asyncio.Context, address: str, timeout_s: float, keys: ClientKeys | None) -> None:
         self._context = context
+        self._keys = keys
         self._address = address
         self._timeout_s = timeout_s
         self._idle: list[zmq.asyncio.Socket] = []
@@ -78,7 +80,7 @@ class RecorderLine:
 
     def _fresh(self) -> zmq.asyncio.Socket:
         socket = sockets.requester(self._context)  # type: ignore[arg-type]
-        socket.connect(self._address)
+        sockets.connect(socket, self._address, self._keys)
         return socket  # type: ignore[return-value]
 
     @staticmethod
@@ -96,9 +98,16 @@ class RecorderLine:
 class RecorderClient:
     """Everything that the API asks of the recorder."""
 
-    def __init__(self, context: zmq.asyncio.Context, control: str, query: str, timeout_s: float) -> None:
-        self._control = RecorderLine(context, control, timeout_s)
-        self._query = RecorderLine(context, query, timeout_s)
+    def __init__(
+        self,
+        context: zmq.asyncio.Context,
+        control: str,
+        query: str,
+        timeout_s: float,
+        keys: ClientKeys | None = None,
+    ) -> None:
+        self._control = RecorderLine(context, control, timeout_s, keys)
+        self._query = RecorderLine(context, query, timeout_s, keys)
 
     def close(self) -> None:
         self._control.close()

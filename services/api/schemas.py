@@ -146,6 +146,7 @@ class Status(BaseModel):
     bus_received: int
     bus_lost: int
     bus_malformed: int
+    peers_refused: int = Field(description="Connections to the bus without a known key")
 
 
 class LogRecord(BaseModel):

@@ -12,6 +12,8 @@ import zmq.asyncio
 
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
+from preroll.guard import Guard, on_duty
+from preroll.keys import Keys as CurveKeys
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown
 from services.api.access import Keys
@@ -40,17 +42,38 @@ class Server(uvicorn.Server):
 
 async def serve(settings: ApiSettings, shutdown: Shutdown) -> None:
     """Serve until the shutdown is requested."""
-    clock = SystemClock()
+    keys = settings.load_keys()
     context = zmq.asyncio.Context()
+    try:
+        with on_duty(context, keys) as guard:
+            await _serve(settings, shutdown, context, keys, guard)
+    finally:
+        context.destroy(linger=0)
+
+
+async def _serve(
+    settings: ApiSettings,
+    shutdown: Shutdown,
+    context: zmq.asyncio.Context,
+    keys: CurveKeys | None,
+    guard: Guard | None,
+) -> None:
+    clock = SystemClock()
     stream = Stream(settings.log_memory, settings.max_log_clients)
-    recorder = RecorderClient(context, settings.control_connect, settings.query_connect, settings.recorder_timeout_s)
+    recorder = RecorderClient(
+        context,
+        settings.control_connect,
+        settings.query_connect,
+        settings.recorder_timeout_s,
+        keys.toward("recorder") if keys else None,
+    )
     parts = Parts(
         settings=settings,
         clock=clock,
         boot_id=read_boot_id(),
         shutdown=shutdown,
         recorder=recorder,
-        bus=BusReceiver(context, settings.bus_bind, stream),
+        bus=BusReceiver(context, settings.bus_bind, stream, guard),
         stream=stream,
         live=Live(recorder, settings.live_fps, settings.max_live_clients),
         gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
@@ -86,10 +109,7 @@ async def serve(settings: ApiSettings, shutdown: Shutdown) -> None:
 
     shutdown.call_on_request(end_soon)
     log.info("api listens", extra=fields(host=settings.host, port=settings.port))
-    try:
-        await server.serve()
-    finally:
-        context.destroy(linger=0)
+    await server.serve()
     if not shutdown.requested:
         shutdown.fail("the HTTP server ended")
 
@@ -102,8 +122,9 @@ def main() -> int:
     shutdown.watch_signals()
     logs = Logs("api", host, settings.log_level)
     own_bus = settings.bus_bind.replace("://0.0.0.0:", "://127.0.0.1:").replace("://*:", "://127.0.0.1:")
+    keys = settings.load_keys()
     with zmq.Context[zmq.Socket[bytes]]() as context:
-        bus = BusSender(context, own_bus, "api", host, SystemClock())
+        bus = BusSender(context, own_bus, "api", host, SystemClock(), keys.toward("api") if keys else None)
         bus.start()
         logs.start(bus)
         try:

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from preroll.addresses import is_loopback
 from preroll.settings import LogLevel, ServiceSettings, ZmqAddress
-from services.api.exposure import is_loopback
 
 KEY_MIN_CHARS = 16
 

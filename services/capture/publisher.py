@@ -9,6 +9,8 @@ from typing import Final
 import zmq
 
 from preroll import sockets, wire
+from preroll.guard import Guard
+from preroll.keys import ClientKeys
 
 # Below, copying is cheaper than keeping the bytes alive until they are sent. Measured, copied and not, in microseconds
 # of CPU a frame: 59 and 79 for 64 KiB, 72 and 95 for 128 KiB, 206 and 99 for 300 KiB.
@@ -19,13 +21,19 @@ class FramePublisher:
     """Publishes the frames of one camera."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], camera_id: str, connect: str, bind: str | None = None
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        camera_id: str,
+        connect: str,
+        bind: str | None = None,
+        keys: ClientKeys | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._topic = wire.topic_of(camera_id)
         self._socket = sockets.publisher(context)
-        self._socket.connect(connect)
+        sockets.connect(self._socket, connect, keys)
         if bind is not None:
-            self._socket.bind(bind)
+            sockets.bind(self._socket, bind, guard)
 
     @property
     def bound_port(self) -> int:

@@ -9,6 +9,7 @@ import zmq
 
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
+from preroll.guard import Guard
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog
 from services.capture.address import without_password
@@ -31,7 +32,13 @@ def run(settings: CaptureSettings) -> None:
     shutdown.watch_signals()
     clock = SystemClock()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    bus = BusSender(context, settings.bus_connect, "capture", settings.camera_id, clock)
+    keys = settings.load_keys()
+    guard = Guard(context, keys) if keys and settings.frames_bind else None
+    if guard:
+        guard.start()
+    bus = BusSender(
+        context, settings.bus_connect, "capture", settings.camera_id, clock, keys.toward("api") if keys else None
+    )
     logs = Logs("capture", settings.camera_id, settings.log_level)
     watchdog = Watchdog(settings.watchdog_s, "capture loop")
     run_id = secrets.token_hex(8)
@@ -43,7 +50,14 @@ def run(settings: CaptureSettings) -> None:
         "capture starts",
         extra=fields(camera_id=settings.camera_id, run_id=run_id, source=without_password(settings.source)),
     )
-    publisher = FramePublisher(context, settings.camera_id, settings.frames_connect, settings.frames_bind)
+    publisher = FramePublisher(
+        context,
+        settings.camera_id,
+        settings.frames_connect,
+        settings.frames_bind,
+        keys.toward("recorder") if keys else None,
+        guard,
+    )
     loop = CaptureLoop(
         lambda: open_source(settings, clock, shutdown), numbering, publisher, shutdown, watchdog, settings.camera_id
     )
@@ -69,6 +83,8 @@ def run(settings: CaptureSettings) -> None:
     bus.close(timeout_s=0.5)
     if not reading.is_alive():
         publisher.close()
+        if guard:
+            guard.close()
         context.destroy(linger=200)
         watchdog.stop()
     # A thread that is still inside a driver's call would keep, or crash, an orderly end of the interpreter.

@@ -14,8 +14,11 @@ TIMEOUT_S: Final = 3.0
 def run(settings: RecorderSettings) -> int:
     """0 when it answers, 1 with a line on stderr when it does not."""
     address = settings.query_bind.replace("://0.0.0.0:", "://127.0.0.1:").replace("://*:", "://127.0.0.1:")
+    keys = settings.load_keys()
     with zmq.Context[zmq.Socket[bytes]]() as context:
-        answer = sockets.request(context, address, wire.encode(wire.GetHealth()), TIMEOUT_S)
+        answer = sockets.request(
+            context, address, wire.encode(wire.GetHealth()), TIMEOUT_S, keys.toward("recorder") if keys else None
+        )
     if answer is None:
         print(f"no answer from {address} within {TIMEOUT_S:g} s", file=sys.stderr)
         return 1

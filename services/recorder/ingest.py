@@ -10,6 +10,7 @@ import zmq
 
 from preroll import sockets, wire
 from preroll.clock import NS_PER_S, Clock
+from preroll.guard import Guard
 from preroll.logs import fields
 from preroll.process import Shutdown, Watchdog
 from services.recorder.cameras import Cameras, CameraTrack
@@ -31,6 +32,7 @@ class Ingest:
         bind: str,
         cameras: Cameras,
         clock: Clock,
+        guard: Guard | None = None,
     ) -> None:
         self._cameras = cameras
         self._clock = clock
@@ -39,7 +41,7 @@ class Ingest:
         self.malformed = 0
         self._socket = sockets.subscriber(context)
         self._socket.subscribe(b"frame/")
-        self._socket.bind(bind)
+        sockets.bind(self._socket, bind, guard)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
 
     def run(self, shutdown: Shutdown, watchdog: Watchdog) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 import zmq
 
 from preroll import sockets, wire
+from preroll.guard import Guard
 from preroll.logs import fields
 from preroll.process import Shutdown
 from services.recorder.admission import CommandRejected
@@ -20,13 +21,17 @@ class ReplyLoop:
     """One REP socket. `answer` turns the request's bytes into a reply; what it raises becomes a refusal."""
 
     def __init__(
-        self, context: zmq.Context[zmq.Socket[bytes]], bind: str, answer: Callable[[bytes], wire.Reply]
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        bind: str,
+        answer: Callable[[bytes], wire.Reply],
+        guard: Guard | None = None,
     ) -> None:
         self._answer = answer
         self.answered = 0
         self.refused = 0
         self._socket = sockets.replier(context)
-        self._socket.bind(bind)
+        sockets.bind(self._socket, bind, guard)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
 
     def run(self, shutdown: Shutdown) -> None:

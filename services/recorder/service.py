@@ -10,6 +10,7 @@ import zmq
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
+from preroll.guard import Guard, on_duty
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog
 from services.recorder.admission import CommandRate, CommandRejected, Limits
@@ -36,7 +37,13 @@ CLOSE_S: Final = 8
 class Recorder:
     """All parts of the recorder. The frames' socket is bound last: by then everything else is ready."""
 
-    def __init__(self, settings: RecorderSettings, context: zmq.Context[zmq.Socket[bytes]], bus: BusSender) -> None:
+    def __init__(
+        self,
+        settings: RecorderSettings,
+        context: zmq.Context[zmq.Socket[bytes]],
+        bus: BusSender,
+        guard: Guard | None = None,
+    ) -> None:
         clock = SystemClock()
         boot_id = read_boot_id()
         self.shutdown = Shutdown()
@@ -44,6 +51,7 @@ class Recorder:
         self._context = context
         self._clock = clock
         self._bus = bus
+        self._guard = guard
         self._run_id = secrets.token_hex(8)
         self._rate = CommandRate(settings.max_commands_per_s)
         self._clips = ClipsDir(settings.clips_dir)
@@ -69,9 +77,11 @@ class Recorder:
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
         queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)
         self._stages.resume()
-        self._control = ReplyLoop(context, settings.control_bind, self._carry_out)
-        self._queries = ReplyLoop(context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)))
-        self._ingest = Ingest(context, settings.frames_bind, self._cameras, clock)
+        self._control = ReplyLoop(context, settings.control_bind, self._carry_out, guard)
+        self._queries = ReplyLoop(
+            context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)), guard
+        )
+        self._ingest = Ingest(context, settings.frames_bind, self._cameras, clock, guard)
 
     def run(self) -> None:
         """Run until the shutdown is requested; then end the clips as they are."""
@@ -150,6 +160,7 @@ class Recorder:
             "commands": self._control.answered,
             "commands_refused": self._control.refused,
             "bus_dropped": self._bus.dropped,
+            "peers_refused": self._guard.refused if self._guard else 0,
             **self._stages.figures(),
         }
 
@@ -159,12 +170,14 @@ def main() -> int:
     settings = RecorderSettings.load_or_exit()
     host = socket.gethostname()
     logs = Logs("recorder", host, settings.log_level)
-    with zmq.Context[zmq.Socket[bytes]]() as context:
-        bus = BusSender(context, settings.bus_connect, "recorder", host, SystemClock())
+    keys = settings.load_keys()
+    with zmq.Context[zmq.Socket[bytes]]() as context, on_duty(context, keys) as guard:
+        to_api = keys.toward("api") if keys else None
+        bus = BusSender(context, settings.bus_connect, "recorder", host, SystemClock(), to_api)
         bus.start()
         logs.start(bus)
         try:
-            recorder = Recorder(settings, context, bus)
+            recorder = Recorder(settings, context, bus, guard)
             recorder.shutdown.watch_signals()
             recorder.run()
         except Exception:

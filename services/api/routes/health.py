@@ -47,4 +47,5 @@ async def status(parts: FromParts) -> schemas.Status:
         bus_received=parts.bus.received,
         bus_lost=parts.bus.lost,
         bus_malformed=parts.bus.malformed,
+        peers_refused=parts.bus.peers_refused,
     )

@@ -2,9 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from preroll.addresses import is_loopback
 from preroll.settings import SettingsError
 from services.api.access import FAILURES_MAX, FAILURES_WINDOW_S, SESSION_S, Failures, Keys, Sessions
-from services.api.exposure import cannot_be_rebound, is_loopback, name_in
+from services.api.exposure import cannot_be_rebound, name_in
 from services.api.settings import ApiSettings
 
 OPERATE = "operate-" + "o" * 16
