@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+STREAM_SEND_BYTES: Final = 128 * 1024
+
 Peer = tuple[str, int]
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
@@ -36,6 +38,18 @@ class Connections:
         transport = self._transports.pop((str(peer[0]), int(peer[1])), None) if peer else None
         if transport is not None:
             _abort(transport)
+
+    def bound_sending(self, peer: Any) -> None:
+        """Have the kernel hold little for a peer that follows a stream.
+
+        It would hold some megabytes: memory that nobody counts, for a slow one pictures that are seconds old, and for
+        one that reads nothing a long time until it is noticed.
+        """
+        transport = self._transports.get((str(peer[0]), int(peer[1]))) if peer else None
+        own = transport.get_extra_info("socket") if transport is not None else None
+        if own is not None:
+            with contextlib.suppress(OSError):
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_SEND_BYTES)
 
     def abort_all(self) -> None:
         for transport in list(self._transports.values()):

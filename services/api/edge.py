@@ -19,6 +19,7 @@ from services.api.problems import Problem, response_of
 log = logging.getLogger(__name__)
 
 BODY_MAX_BYTES: Final = 64 * 1024
+STREAMS: Final = ("text/event-stream", "multipart/x-mixed-replace")
 CONTENT_POLICY: Final = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'none';"
     " form-action 'self'; frame-ancestors 'none'"
@@ -74,6 +75,8 @@ class Edge:
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
+                if headers.get("content-type", "").startswith(STREAMS):
+                    self._connections.bound_sending(scope.get("client"))
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await send(message)
