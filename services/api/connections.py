@@ -18,6 +18,10 @@ Peer = tuple[str, int]
 _AT_ONCE: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
+class ClientStalled(OSError):
+    """A client has read nothing for the whole time limit; its connection was cut."""
+
+
 class Connections:
     """Every open connection's transport, by the peer's address and port."""
 

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from preroll.clock import BootId, Clock, Instant
-from services.api.connections import Connections
+from services.api.connections import ClientStalled, Connections
 from services.api.problems import Problem, response_of
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,6 @@ SECURITY_HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-
-
-class ClientStalled(OSError):
-    """A client has read nothing for the whole time limit; its connection was cut."""
 
 
 class Edge:

@@ -10,9 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from preroll import wire
+from services.api.connections import ClientStalled
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -113,6 +115,8 @@ def install(app: FastAPI) -> None:
         return response_of(invalid(err.errors()))
 
     async def on_bug(request: Request, err: Exception) -> Response:
+        if isinstance(err, ClientStalled | ClientDisconnect):  # no bug; the edge, which it reaches next, logs it
+            return Response(status_code=500)
         log.error(
             "request failed", exc_info=err, extra={"fields": {"path": request.url.path, "method": request.method}}
         )

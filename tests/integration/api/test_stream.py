@@ -4,6 +4,7 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
 import zmq
 
 from preroll import sockets, wire
@@ -70,7 +71,10 @@ def test_malformed_messages_are_counted(context: Context, api: RunningApi) -> No
         wait_until(lambda: api.http.get("/status").json()["bus_malformed"] >= 2, 10)
 
 
-def test_a_client_that_reads_nothing_is_cut_off(context: Context, tmp_path: Path) -> None:
+def test_a_client_that_reads_nothing_is_cut_off(
+    context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     with RunningApi(context, tmp_path, send_timeout_s=1) as api, socket.socket() as stalled:
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stalled.connect(("127.0.0.1", api.port))
@@ -78,6 +82,8 @@ def test_a_client_that_reads_nothing_is_cut_off(context: Context, tmp_path: Path
         wait_until(lambda: api.http.get("/status").json()["log_clients"] == 1, 10)
         say(context, api, 2_000, size=8_000)
         wait_until(lambda: api.http.get("/status").json()["log_clients"] == 0, 15)
+        wait_until(lambda: "client cut off or gone" in caplog.messages, 5)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]  # it is no failure of the API
 
 
 def test_the_end_comes_at_once_with_streams_open(api: RunningApi) -> None:
