@@ -1,66 +1,22 @@
 """`docker compose up`, as a person on a PC uses it."""
 
-import json
-import os
-import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.containers import Compose, need_engine
 from tests.support.judging import codec_of, judge, window_of
-from tests.support.processes import REPOSITORY, System
+from tests.support.processes import REPOSITORY
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(600)
 
 
-def engine_is_there() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
-
-
-class Compose:
-    """One project of its own name, on a port of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.system = System(folder)  # of which only the HTTP side is used
-        self.name = f"preroll-test-{uuid.uuid4().hex[:8]}"
-        self.files = ["compose.yaml"]
-
-    def __call__(self, *arguments: str, check: bool = True) -> str:
-        files = [part for file in self.files for part in ("--file", str(REPOSITORY / file))]
-        done = subprocess.run(
-            ["docker", "compose", "--project-name", self.name, *files, *arguments],
-            cwd=REPOSITORY,
-            env={**os.environ, "PREROLL_PORT": str(self.system.http_port)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check and done.returncode != 0:
-            raise AssertionError(f"{' '.join(arguments)}: {done.stdout}\n{done.stderr}")
-        return done.stdout
-
-    def containers(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self("ps", "--all", "--format", "json").splitlines()]
-
-    def inspect(self, service: str) -> dict[str, object]:
-        ids = self("ps", "--quiet", service).split()
-        told = subprocess.run(["docker", "inspect", ids[0]], capture_output=True, text=True, check=True).stdout
-        facts: dict[str, object] = json.loads(told)[0]
-        return facts
-
-
 @pytest.fixture(scope="module")
 def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
-    if not engine_is_there():
-        if os.environ.get("PREROLL_TEST_EVERYTHING"):
-            pytest.fail("no Docker Engine")
-        pytest.skip("no Docker Engine")
+    need_engine()
     made = Compose(tmp_path_factory.mktemp("compose"))
     try:
         made("up", "--build", "--detach")
@@ -72,8 +28,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
         err.add_note(made("logs", "--tail", "50", check=False))
         raise
     finally:
-        made.system.http.close()
-        made("down", "--volumes", "--timeout", "5", check=False)
+        made.down()
 
 
 def test_a_trigger_through_the_published_port_gives_a_clip(compose: Compose, tmp_path: Path) -> None:
@@ -138,12 +93,7 @@ def test_a_container_has_no_more_rights_than_it_needs(compose: Compose, service:
 
 @pytest.mark.parametrize("service", ["api", "recorder", "capture"])
 def test_a_container_is_healthy(compose: Compose, service: str) -> None:
-    def health() -> bool:
-        state = compose.inspect(service)["State"]
-        assert isinstance(state, dict)
-        return bool(state["Health"]["Status"] == "healthy")
-
-    wait_until(health, 60, f"{service} is healthy")
+    compose.wait_healthy(service)
 
 
 def test_the_api_cannot_write_to_the_clips(compose: Compose) -> None:
