@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 GROUPS := capture recorder api run
 
 .PHONY: help run test test-unit check lint type format lock up down logs clean \
-	test-faults test-system test-container test-browser soak
+	test-faults test-system test-container test-browser soak bench
 
 help: ## print this
 	@echo "Preroll: make <target>"
@@ -39,6 +39,9 @@ test-container: .venv/dev.stamp ## the images and the compose files; needs Docke
 
 test-browser: .venv/dev.stamp ## the pages, in headless Chromium
 	$(PYTEST) tests/browser
+
+bench: .venv/dev.stamp ## measure beside limits and peers, minutes: make bench PARTS="ingest camera"; writes docs/benchmark.md
+	$(BIN)/python -m bench $(PARTS)
 
 soak: .venv/dev.stamp ## the long runs: memory, threads and descriptors stay flat
 	$(PYTEST) -m soak tests

@@ -1,0 +1,17 @@
+"""The price of a frame in counts: they do not depend on the machine, so a bound on them holds everywhere.
+
+Whoever makes the path dearer on purpose raises the bound, and says why.
+"""
+
+from bench.frame_path import held_bytes_per_frame, instructions_per_frame
+
+INSTRUCTIONS_MAX = 900
+HELD_BYTES_MAX = 1_000
+
+
+def test_a_frame_costs_few_python_instructions() -> None:
+    assert 50 < instructions_per_frame() <= INSTRUCTIONS_MAX
+
+
+def test_a_frame_in_the_ring_holds_little_besides_its_jpeg() -> None:
+    assert 0 < held_bytes_per_frame() <= HELD_BYTES_MAX
