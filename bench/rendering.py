@@ -5,7 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from services.recorder.encoder import Encoding, probe, render
+from services.recorder.encoder import probe, render
+from services.recorder.jobs import Encoding
 
 
 def main(arguments: list[str]) -> int:
