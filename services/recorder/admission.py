@@ -4,9 +4,12 @@ Every refusal says which value broke which limit.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from preroll import wire
 from preroll.clock import NS_PER_S, seconds
+
+UNIX_MAX_S: Final = 4_102_444_800  # the year 2100
 
 
 class CommandRejected(Exception):
@@ -76,6 +79,16 @@ def check_reach(trigger_ns: int, now_ns: int, limits: Limits) -> None:
     if ahead_s > limits.max_ahead_s:
         raise CommandRejected(
             "out_of_reach", f"at lies {ahead_s:.3f} s ahead, which exceeds max_ahead_s={limits.max_ahead_s:g}"
+        )
+
+
+def check_moment(where: Anchor) -> None:
+    """Raise when the anchor's wall time is none that a date can be made of."""
+    unix_s = where.triggered_unix_ns // NS_PER_S
+    if not 0 <= unix_s <= UNIX_MAX_S:
+        raise CommandRejected(
+            "out_of_reach",
+            f"the trigger lies {unix_s} s after 1970, which is not from 0 to {UNIX_MAX_S} (the year 2100)",
         )
 
 

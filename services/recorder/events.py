@@ -21,6 +21,7 @@ from services.recorder.admission import (
     CommandRejected,
     Limits,
     anchor,
+    check_moment,
     check_reach,
     check_window,
     state_of,
@@ -118,6 +119,7 @@ class Events:
         check_window(pre_s, post_s, self._limits)
         where = anchor(command, self._boot_id, now_ns, self._frame_ns(command.at_frame))
         check_reach(where.trigger_ns, now_ns, self._limits)
+        check_moment(where)
         self._check_room()
         folder = ClipsDir.folder_of(command.event_id, where.triggered_unix_ns)
         plan = EventPlan(self._boot_id, where, Window.around(where.trigger_ns, pre_s, post_s), folder)
@@ -130,7 +132,7 @@ class Events:
         accepted_ns = self._clock.monotonic_ns()
         with opened.lock:
             opened.event = opened.event.model_copy(
-                update={"accepted_after_s": max(0.0, seconds(accepted_ns - where.received_ns))}
+                update={"accepted_after_s": min(86_400.0, max(0.0, seconds(accepted_ns - where.received_ns)))}
             )
         with self._lock:
             self._open[command.event_id] = opened

@@ -1,5 +1,7 @@
 """Answers questions about events, cameras, frames in memory and the recorder's health. Nothing here changes anything."""
 
+from typing import Final
+
 from preroll import wire
 from preroll.clock import Clock
 from services.recorder.admission import CommandRejected, receipt_ns
@@ -8,6 +10,8 @@ from services.recorder.events import Events
 from services.recorder.frame import Frame
 from services.recorder.index import Index
 from services.recorder.status import Status
+
+OFFSET_MAX_NS: Final = wire.INT63_MAX // 2  # 146 years: with it no time of a frame leaves its range
 
 
 class Queries:
@@ -51,6 +55,8 @@ class Queries:
         if query.at is not None:
             received_ns = receipt_ns(query.at, query.age_ns, self._boot_id, now_ns)
             unix_offset_ns = query.at.unix_ns - received_ns
+            if abs(unix_offset_ns) > OFFSET_MAX_NS:
+                raise CommandRejected("out_of_reach", f"at={query.at.unix_ns} ns after 1970 is no moment of this boot")
         return wire.FrameReply(
             ref=wire.FrameRef(camera_id=query.camera_id, run_id=frame.run_id, seq=frame.seq),
             unix_ns=frame.t_ns + unix_offset_ns,

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 MB: Final = 1_000_000
 GB: Final = 1_000_000_000
 RETENTION_EVERY_S: Final = 2.0
+NO_RENDITION: Final = "no rendition: "
 DAY_NS: Final = 86_400 * NS_PER_S
 
 
@@ -162,7 +163,7 @@ class Stages:
         about = fields(event_id=job.event_id, camera_id=job.camera_id)
         if isinstance(outcome, JobFailed):
             log.error("clip stays as it was saved: %s", outcome.reason, extra=about)
-            change = _with_shortfall(f"no rendition: {outcome.reason}")
+            change = _with_shortfall(f"{NO_RENDITION}{outcome.reason}")
             self._events.change_clip(job.event_id, job.camera_id, change)
             return
         try:
@@ -196,7 +197,12 @@ class Stages:
             files["poster"] = self._clips.hashed_fact(poster)
         since_end_s = seconds(self._clock.monotonic_ns() - opened.plan.window.to_ns)
         ready = clip.model_copy(
-            update={"state": "ready", "files": files, "ready_after_s": min(86_400.0, max(0.0, since_end_s))}
+            update={
+                "state": "ready",
+                "shortfall": tuple(line for line in clip.shortfall if not line.startswith(NO_RENDITION)),
+                "files": files,
+                "ready_after_s": min(86_400.0, max(0.0, since_end_s)),
+            }
         )
         ready = describe.restate(self._clips, opened.plan.folder, opened.event, ready, outcome.encoder or None)
         if job.target is not None and not self._settings.keep_original:
@@ -240,7 +246,7 @@ def _encoding_of(settings: RecorderSettings) -> Encoding | None:
 
 def _with_shortfall(text: str) -> "Any":
     def change(clip: wire.Clip) -> wire.Clip:
-        kept = tuple(line for line in clip.shortfall if not line.startswith("no rendition: "))
+        kept = tuple(line for line in clip.shortfall if not line.startswith(NO_RENDITION))
         return clip.model_copy(update={"shortfall": (*kept, text)})
 
     return change

@@ -35,10 +35,10 @@ def free_ports(count: int) -> list[int]:
 
 
 class ServiceProcess:
-    """One service; its output goes to `log_path`, through restarts."""
+    """One service; its output goes to `log_path`, through restarts. `within` is a command that runs it."""
 
-    def __init__(self, module: str, environment: dict[str, str], log_path: Path) -> None:
-        self._command = [sys.executable, "-m", module]
+    def __init__(self, module: str, environment: dict[str, str], log_path: Path, within: tuple[str, ...] = ()) -> None:
+        self._command = [*within, sys.executable, "-m", module]
         self._environment = environment
         self.log_path = log_path
         self._process: subprocess.Popen[bytes] | None = None
@@ -156,22 +156,28 @@ class System:
             "PREROLL_CAPTURE_BUS_CONNECT": self.bus_address,
         }
 
-    def start(self, service: str, called: str = "", /, **settings: object) -> ServiceProcess:
-        """Start `api`, `recorder` or `capture`; `called` is its name here, by default the service's."""
+    def start(
+        self, service: str, called: str = "", /, *, within: tuple[str, ...] = (), **settings: object
+    ) -> ServiceProcess:
+        """Start `api`, `recorder` or `capture`; `called` is its name here, by default the service's.
+
+        `within` is a command that runs it, such as `ip netns exec …`.
+        """
         name = called or service
         given = {f"PREROLL_{service.upper()}_{key.upper()}": str(value) for key, value in settings.items()}
-        process = ServiceProcess(f"services.{service}", {**self.environment(), **given}, self.folder / f"{name}.log")
+        environment = {**self.environment(), **given}
+        process = ServiceProcess(f"services.{service}", environment, self.folder / f"{name}.log", within)
         assert name not in self.services, f"{name} is there already"
         self.services[name] = process
         process.start()
         return process
 
-    def start_capture(self, camera_id: str, **settings: object) -> ServiceProcess:
+    def start_capture(self, camera_id: str, *, within: tuple[str, ...] = (), **settings: Any) -> ServiceProcess:
         """A capture; by default of a drawn camera of 640x360."""
-        wishes = {"width": 640, "height": 360, "fps": 30, **settings}
-        return self.start("capture", camera_id, camera_id=camera_id, **wishes)
+        wishes: dict[str, Any] = {"width": 640, "height": 360, "fps": 30, **settings}
+        return self.start("capture", camera_id, within=within, camera_id=camera_id, **wishes)
 
-    def start_all(self, *camera_ids: str, **recorder_settings: object) -> None:
+    def start_all(self, *camera_ids: str, **recorder_settings: Any) -> None:
         """API, recorder and one drawn camera for each id; returns when the system is ready."""
         self.start("api")
         self.start("recorder", **recorder_settings)
