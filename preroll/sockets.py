@@ -43,6 +43,17 @@ def replier(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     return socket
 
 
+def router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """ROUTER for the requests of many REQ. Whoever uses it keeps each request's envelope and sends it with the answer.
+
+    REP does that by itself, but when a peer has sent a message without an envelope and gone, it drops its answer to the
+    next request of another (libzmq 4.3).
+    """
+    socket = _plain(context, zmq.ROUTER, wire.MESSAGE_MAX_BYTES)
+    socket.rcvhwm = socket.sndhwm = 1_000
+    return socket
+
+
 def bus_sender(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     """PUSH for logs, status and events; what is sent before the API is up waits here, to a bound."""
     socket = _plain(context, zmq.PUSH, wire.MESSAGE_MAX_BYTES)

@@ -1,4 +1,4 @@
-"""The REP ends of the recorder: bytes in, one reply out, always; also to bytes that are no message."""
+"""The answering ends of the recorder: bytes in, one reply out, always; also to bytes that are no message."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ POLL_S: Final = 0.2
 
 
 class ReplyLoop:
-    """One REP socket. `answer` turns the request's bytes into a reply; what it raises becomes a refusal."""
+    """One socket that answers REQ. `answer` turns the request's bytes into a reply; what it raises becomes a refusal."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class ReplyLoop:
         self._answer = answer
         self.answered = 0
         self.refused = 0
-        self._socket = sockets.replier(context)
+        self._socket = sockets.router(context)
         sockets.bind(self._socket, bind, guard)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
 
@@ -44,12 +44,16 @@ class ReplyLoop:
             self._socket.close(linger=200)
 
     def _answer_one(self) -> None:
-        parts = self._socket.recv_multipart()
-        reply = self._reply_to(parts)
+        frames = self._socket.recv_multipart()
+        if b"" not in frames:
+            self.refused += 1  # no envelope: nobody to answer
+            return
+        begin = frames.index(b"") + 1
+        reply = self._reply_to(frames[begin:])
         self.answered += 1
         if isinstance(reply, wire.Refused):
             self.refused += 1
-        self._socket.send(wire.encode(reply))
+        self._socket.send_multipart([*frames[:begin], wire.encode(reply)])
 
     def _reply_to(self, parts: list[bytes]) -> wire.Reply:
         try:

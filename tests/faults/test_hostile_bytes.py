@@ -32,7 +32,7 @@ Context = zmq.Context[zmq.Socket[bytes]]
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with System(tmp_path_factory.mktemp("hostile")) as made:
-        made.start_all("cam1", ring_s=5, pre_s=0.5, post_s=0.5, max_clip_s=60, max_ahead_s=1, min_free_mb=0)
+        made.start_all("cam1", ring_s=5, pre_s=0.5, post_s=0.5, max_clip_s=60, max_ahead_s=1, retention_days=0)
         made.wait_ring(1, "cam1")
         yield made
         # Whatever was sent here: the camera lost nothing, and the next clip is whole.
@@ -47,7 +47,8 @@ def recorded(system: System) -> Iterator[None]:
     event_id = f"during-{time.monotonic_ns()}"
     system.trigger(event_id=event_id, cameras=["cam1"], post_s=50)
     yield
-    assert system.http.patch(f"/events/{event_id}", json={"post_s": 0}).status_code == 200
+    answer = system.http.patch(f"/events/{event_id}", json={"post_s": 0})
+    assert answer.status_code == 200, answer.text
     clip = shown(system, event_id)
     assert clip.clip["complete"], clip.clip
     drawn(clip)
