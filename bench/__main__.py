@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,9 +52,14 @@ def main() -> int:
             "machine": machine.described(),
             "footage": footage.described(),
         }
-        _measure(asked.parts or list(PARTS), Place(footage.ensure(), asked.work, TINY if asked.tiny else FULL), results)
         asked.results.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+
+        def write(results: Json) -> None:
+            file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+
+        place = Place(footage.ensure(), asked.work, TINY if asked.tiny else FULL)
+        _measure(asked.parts or list(PARTS), place, results, write)
+        write(results)
     plots.draw(results, asked.docs / "images")
     page = asked.docs / "benchmark.md"
     page.write_text(report.page(results, f"bench/results/{file.name}"))
@@ -74,7 +80,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(names: list[str], place: Place, results: Json) -> None:
+def _measure(names: list[str], place: Place, results: Json, write: Callable[[Json], None]) -> None:
     folder = Path(tempfile.mkdtemp(prefix="preroll-bench-", dir=place.folder))
     try:
         for name in names:
@@ -86,10 +92,18 @@ def _measure(names: list[str], place: Place, results: Json) -> None:
                 continue
             print(f"{name} ...", flush=True)
             began_s = time.monotonic()
-            found = PARTS[name](Place(place.frames, folder, place.scale))
+            try:
+                found = PARTS[name](Place(place.frames, folder, place.scale))
+            except Exception as err:  # the other parts are worth their minutes all the same
+                results["not_run"][name] = (
+                    f"failed: {type(err).__name__}: {str(err).splitlines()[0][:200] if str(err) else ''}"
+                )
+                traceback.print_exc()
+                continue
             took_s = round(time.monotonic() - began_s, 1)
             stamp = {"measured_at": f"{datetime.now(tz=UTC):%Y-%m-%dT%H:%M:%SZ}", "commit": results["commit"]}
             results["parts"][name] = found | stamp | {"took_s": took_s}
+            write(results)
             print(f"{name}: {took_s:.0f} s", flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
