@@ -20,9 +20,17 @@ def anywhere(address: str, host: str = "0.0.0.0") -> str:
 @pytest.mark.parametrize("dark_s", [4, pytest.param(15, marks=pytest.mark.soak)])
 def test_after_a_dark_network_every_missing_number_is_counted(tmp_path: Path, dark_s: float) -> None:
     with Namespace() as network, System(tmp_path) as system:
-        system.start("api", bus_bind=anywhere(system.bus_address))
+        system.start("api", bus_bind=anywhere(system.bus_address), allow_plaintext=True)
         frames = anywhere(system.frames_address)
-        system.start("recorder", frames_bind=frames, ring_s=dark_s + 30, pre_s=0.5, post_s=0.5, format="mjpeg")
+        system.start(
+            "recorder",
+            frames_bind=frames,
+            allow_plaintext=True,
+            ring_s=dark_s + 30,
+            pre_s=0.5,
+            post_s=0.5,
+            format="mjpeg",
+        )
         system.start_capture(
             "cam1",
             within=network.command,
@@ -75,6 +83,7 @@ def test_names_that_do_not_resolve_and_then_do_and_then_move(tmp_path: Path) -> 
             within=network.command,
             host="0.0.0.0",
             allow_anonymous=True,
+            allow_plaintext=True,
             bus_bind=f"tcp://0.0.0.0:{bus}",
             control_connect=f"tcp://recorder:{control}",
             query_connect=f"tcp://recorder:{queries}",
@@ -93,6 +102,7 @@ def test_names_that_do_not_resolve_and_then_do_and_then_move(tmp_path: Path) -> 
                 control_bind=f"tcp://{host}:{control}",
                 query_bind=f"tcp://{host}:{queries}",
                 bus_connect=f"tcp://{network.inside}:{bus}",
+                allow_plaintext=True,
                 pre_s=0.5,
                 post_s=0.5,
                 format="mjpeg",

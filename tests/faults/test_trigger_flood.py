@@ -23,7 +23,7 @@ ACTIVE_MAX = 20
 def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     with System(tmp_path_factory.mktemp("flood")) as made:
         made.start_all(
-            "cam1", ring_s=5, pre_s=0.3, post_s=0.3, format="mjpeg", max_active_events=ACTIVE_MAX, **request.param
+            "cam1", ring_s=60, pre_s=0.3, post_s=0.3, format="mjpeg", max_active_events=ACTIVE_MAX, **request.param
         )
         made.wait_ring(1, "cam1")
         yield made
