@@ -9,28 +9,25 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Literal, Protocol
 
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import NS_PER_S, Clock, nanoseconds, seconds
 from preroll.logs import fields
+from services.recorder.acceptance import Acceptance
 from services.recorder.admission import (
     Anchor,
     CommandRejected,
     Limits,
-    anchor,
-    check_moment,
-    check_reach,
     check_window,
-    state_of,
 )
-from services.recorder.cameras import Cameras, CameraTrack
+from services.recorder.cameras import Cameras
 from services.recorder.event_files import EventFiles
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
-from services.recorder.open_event import EventPlan, OpenEvent, describe_clip
+from services.recorder.open_event import EventPlan, OpenEvent
 from services.recorder.recording import Recording
 from services.recorder.window import Window
 
@@ -68,6 +65,7 @@ class Events:
         self._index = index
         self._clips = clips
         self._limits = limits
+        self._acceptance = Acceptance(cameras, limits, boot_id)
         self._bus = bus
         self._clock = clock
         self._boot_id = boot_id
@@ -114,16 +112,10 @@ class Events:
         if self._is_closing:
             raise CommandRejected("shutting_down", "the recorder is stopping")
         now_ns = self._clock.monotonic_ns()
-        pre_s = self._limits.pre_s if command.pre_s is None else command.pre_s
-        post_s = self._limits.post_s if command.post_s is None else command.post_s
-        check_window(pre_s, post_s, self._limits)
-        where = anchor(command, self._boot_id, now_ns, self._frame_ns(command.at_frame))
-        check_reach(where.trigger_ns, now_ns, self._limits)
-        check_moment(where)
-        self._check_room()
-        folder = ClipsDir.folder_of(command.event_id, where.triggered_unix_ns)
-        plan = EventPlan(self._boot_id, where, Window.around(where.trigger_ns, pre_s, post_s), folder)
-        opened = self._begin(command, plan, now_ns, pre_s, post_s)
+        active = self.active()
+        self._acceptance.check_room(len(active), self.stage.is_storage_full() if self.stage is not None else None)
+        plan = self._acceptance.plan(command, now_ns)
+        opened = self._acceptance.begin(command, plan, now_ns, active)
         try:
             self._index.put(opened.event, plan.as_json())
         except Exception as err:
@@ -132,7 +124,7 @@ class Events:
         accepted_ns = self._clock.monotonic_ns()
         with opened.lock:
             opened.event = opened.event.model_copy(
-                update={"accepted_after_s": min(86_400.0, max(0.0, seconds(accepted_ns - where.received_ns)))}
+                update={"accepted_after_s": min(86_400.0, max(0.0, seconds(accepted_ns - plan.anchor.received_ns)))}
             )
         with self._lock:
             self._open[command.event_id] = opened
@@ -241,7 +233,7 @@ class Events:
                     if opened.is_doomed:
                         continue
                     with self._cameras.lock:
-                        self._begin_recordings(opened, [clip.camera_id for clip in opened.event.clips])
+                        self._acceptance.begin_recordings(opened, now_ns)
                     opened.restate_clips(state="recording")
                     self._store(opened)
                 self._start_writers(opened)
@@ -291,90 +283,6 @@ class Events:
         if event.fingerprint != command.fingerprint:
             raise CommandRejected("conflict", f"event {command.event_id} exists, with another request", event.state)
         return wire.EventReply(event=event)
-
-    def _frame_ns(self, ref: wire.FrameRef | None) -> int | None:
-        if ref is None:
-            return None
-        with self._cameras.lock:
-            track = self._cameras.get(ref.camera_id)
-            frame = track.ring.beside(ref.run_id, ref.seq, 0) if track is not None else None
-        if frame is None:
-            raise CommandRejected(
-                "out_of_reach", f"at_frame {ref.camera_id}/{ref.run_id}/{ref.seq} is not in memory (any more)"
-            )
-        return frame.t_ns
-
-    def _check_room(self) -> None:
-        active = len(self.active())
-        if active >= self._limits.max_active_events:
-            raise CommandRejected(
-                "too_many_events", f"{active} events are active, max_active_events={self._limits.max_active_events}"
-            )
-        reason = self.stage.is_storage_full() if self.stage is not None else None
-        if reason is not None:
-            raise CommandRejected("storage_full", reason)
-
-    def _begin(self, command: wire.StartEvent, plan: EventPlan, now_ns: int, pre_s: float, post_s: float) -> OpenEvent:
-        state: wire.ClipState = "scheduled" if plan.window.from_ns > now_ns else "recording"
-        with self._cameras.lock:
-            tracks = self._select(command.cameras)
-            if (command.overlap or self._limits.overlap) == "reject":
-                self._refuse_overlap(track.camera_id for track in tracks)
-            clips = tuple(
-                describe_clip(track.camera_id, state, plan, track.missing_ns(plan.window, now_ns)) for track in tracks
-            )
-            event = wire.Event(
-                event_id=command.event_id,
-                state=state_of(clips),
-                triggered_unix_ns=plan.anchor.triggered_unix_ns,
-                received_unix_ns=command.received.unix_ns,
-                pre_s=pre_s,
-                post_s=post_s,
-                labels=command.labels,
-                is_protected=False,
-                fingerprint=command.fingerprint,
-                accepted_after_s=0.0,
-                clips=clips,
-            )
-            opened = OpenEvent(event, plan)
-            if state == "recording":
-                self._begin_recordings(opened, [track.camera_id for track in tracks])
-        return opened
-
-    def _select(self, camera_ids: Iterable[str] | None) -> list[CameraTrack]:
-        if camera_ids is None:
-            tracks = list(self._cameras)
-            if not tracks:
-                raise CommandRejected("unknown_camera", "no camera is known yet")
-            return tracks
-        chosen: list[CameraTrack] = []
-        for camera_id in dict.fromkeys(camera_ids):
-            track = self._cameras.get(camera_id)
-            if track is None:
-                known = ", ".join(known.camera_id for known in self._cameras) or "none"
-                raise CommandRejected("unknown_camera", f"camera {camera_id} is not known; known are {known}"[:2000])
-            chosen.append(track)
-        if not chosen:
-            raise CommandRejected("unknown_camera", "cameras is an empty list")
-        return chosen
-
-    def _refuse_overlap(self, camera_ids: Iterable[str]) -> None:
-        wanted = set(camera_ids)
-        for opened in self.active():
-            busy = sorted(wanted.intersection(clip.camera_id for clip in opened.event.clips))
-            if busy:
-                raise CommandRejected(
-                    "overlapping",
-                    f"camera {busy[0]} is being recorded for event {opened.event.event_id}",
-                    opened.event.state,
-                )
-
-    def _begin_recordings(self, opened: OpenEvent, camera_ids: Iterable[str]) -> None:
-        # Under the cameras' lock: what the ring holds and what arrives next join without a seam.
-        for camera_id in camera_ids:
-            track = self._cameras.get(camera_id) or self._cameras.remember(camera_id, self._clock.monotonic_ns())
-            if track is not None:
-                opened.recordings[camera_id] = track.begin(opened.plan.clip_plan(opened.event.event_id, camera_id))
 
     def _abandon(self, opened: OpenEvent) -> None:
         for recording in opened.recordings.values():
