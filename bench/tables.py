@@ -157,7 +157,6 @@ def path_table(part: Json) -> str:
     rows = [
         ["Python instructions from the socket into the ring", f"{part['instructions_per_frame']:g}"],
         ["bytes held for a frame besides its JPEG", f"{part['held_bytes_per_frame']:g}"],
-        ["copies of the JPEG between the socket and the file", "0"],
     ]
     return table(["a frame", ""], rows)
 
