@@ -22,6 +22,7 @@ from services.recorder.jobs import FALLBACK, Encoding, Job, JobDone, JobFailed, 
 log = logging.getLogger(__name__)
 
 TRIES: Final = 2
+IDLE_S: Final = 10.0  # a worker holds some 50 MB, and starts in a third of a second
 FALLBACK_PRESET: Final = "superfast"
 PROBE_TIMEOUT_S: Final = 30.0
 SPACE_RETRY_S: Final = 5.0
@@ -38,6 +39,7 @@ class EncodePool:
         encoding: Encoding | None,
         timeout_s: float,
         on_end: Callable[[Job, JobDone | JobFailed], None],
+        idle_s: float = IDLE_S,
     ) -> None:
         """`encoding` is `None` where jobs only hash. `timeout_s` is for every 100 MB of an original that a job has."""
         self._encoding = encoding
@@ -45,6 +47,7 @@ class EncodePool:
         self._settling = threading.Lock()
         self._timeout_s = timeout_s
         self._on_end = on_end
+        self._idle_s = idle_s
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._running = 0
         self._lock = threading.Lock()
@@ -90,7 +93,7 @@ class EncodePool:
         worker = _Worker(self._closing)
         try:
             self._settle_encoding(worker)
-            while (job := self._jobs.get()) is not None and not self._closing.is_set():
+            while (job := self._next_job(worker)) is not None and not self._closing.is_set():
                 with self._lock:
                     self._running += 1
                 try:
@@ -102,6 +105,14 @@ class EncodePool:
                     self._tell(job, outcome)
         finally:
             worker.end()
+
+    def _next_job(self, worker: "_Worker") -> Job | None:
+        """The next job, `None` at the end. A worker that has nothing to do for a while gives its memory back."""
+        try:
+            return self._jobs.get(timeout=self._idle_s)
+        except queue.Empty:
+            worker.end()
+            return self._jobs.get()
 
     def _settle_encoding(self, worker: "_Worker") -> None:
         """In a worker, because a driver may take its process with it."""

@@ -6,6 +6,7 @@ under the event's lock, stored in the index, then told on the bus. An event is a
 
 import contextlib
 import logging
+import queue
 import sqlite3
 import threading
 import time
@@ -72,6 +73,7 @@ class Events:
         self._lock = threading.Lock()
         self._open: dict[str, OpenEvent] = {}
         self._is_closing = False
+        self._unstarted: queue.SimpleQueue[OpenEvent] = queue.SimpleQueue()
         self._store_again_ns = 0
         self._event_files = EventFiles(clips)
         self.stage: ClipsStage | None = None
@@ -129,13 +131,22 @@ class Events:
         with self._lock:
             self._open[command.event_id] = opened
         self._event_files.write(plan.folder, opened.event)
-        self._start_writers(opened)
+        self._unstarted.put(opened)
         self._tell(opened)
         log.info(
             "event accepted",
             extra=fields(event_id=command.event_id, cameras=len(opened.event.clips), state=opened.event.state),
         )
         return wire.EventReply(event=opened.event, is_new=True)
+
+    def start_writers(self) -> None:
+        """Start the writers of the events accepted since the last call; to be called once the answer is on its way.
+
+        The writers of a window's past have much to do at once, and would compete with the answer for the interpreter.
+        """
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._start_writers(self._unstarted.get_nowait())
 
     def amend(self, command: wire.AmendEvent) -> wire.EventReply:
         """Move the end of a running window; an end that has passed already means now."""
@@ -226,6 +237,7 @@ class Events:
     def tick(self) -> None:
         """Begin the scheduled events whose window has begun; store what could not be stored before."""
         now_ns = self._clock.monotonic_ns()
+        self.start_writers()
         self._store_again(now_ns)
         for opened in self.active():
             if opened.event.state == "scheduled" and opened.plan.window.from_ns <= now_ns:
@@ -261,6 +273,7 @@ class Events:
     def close(self, timeout_s: float) -> None:
         """End every running clip as it is, and wait until they are saved, at most `timeout_s` seconds."""
         self._is_closing = True
+        self.start_writers()
         for opened in self.active():
             with opened.lock:
                 for recording in opened.recordings.values():

@@ -26,8 +26,11 @@ class ReplyLoop:
         bind: str,
         answer: Callable[[bytes], wire.Reply],
         guard: Guard | None = None,
+        after_answer: Callable[[], None] | None = None,
     ) -> None:
+        """`after_answer` is called when an answer is on its way."""
         self._answer = answer
+        self._after_answer = after_answer
         self.answered = 0
         self.refused = 0
         self._socket = sockets.router(context)
@@ -54,6 +57,8 @@ class ReplyLoop:
         if isinstance(reply, wire.Refused):
             self.refused += 1
         self._socket.send_multipart([*frames[:begin], wire.encode(reply)])
+        if self._after_answer is not None:
+            self._after_answer()
 
     def _reply_to(self, parts: list[bytes]) -> wire.Reply:
         try:

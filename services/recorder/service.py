@@ -3,6 +3,7 @@
 import logging
 import secrets
 import socket
+import sys
 from typing import Any, Final
 
 import zmq
@@ -32,6 +33,7 @@ WEDGED_AFTER_S: Final = 30
 TICK_S: Final = 0.2
 STATUS_EVERY_TICKS: Final = 5
 CLOSE_S: Final = 8
+SWITCH_S: Final = 0.001
 
 
 class Recorder:
@@ -77,7 +79,7 @@ class Recorder:
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
         queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)
         self._stages.resume()
-        self._control = ReplyLoop(context, settings.control_bind, self._carry_out, guard)
+        self._control = ReplyLoop(context, settings.control_bind, self._carry_out, guard, self._events.start_writers)
         self._queries = ReplyLoop(
             context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)), guard
         )
@@ -168,6 +170,8 @@ class Recorder:
 def main() -> int:
     """Run the recorder by the settings in the environment; its exit code."""
     settings = RecorderSettings.load_or_exit()
+    # The interpreter goes round among the threads that have work: a trigger's answer must not wait long for its turn.
+    sys.setswitchinterval(SWITCH_S)
     host = socket.gethostname()
     logs = Logs("recorder", host, settings.log_level)
     keys = settings.load_keys()

@@ -30,10 +30,10 @@ Outcomes = queue.SimpleQueue[tuple[Job, JobDone | JobFailed]]
 
 @contextmanager
 def pool(
-    encoding: Encoding | None = QUICK, *, workers: int = 1, timeout_s: float = 60
+    encoding: Encoding | None = QUICK, *, workers: int = 1, timeout_s: float = 60, idle_s: float = 60
 ) -> Iterator[tuple[EncodePool, Outcomes]]:
     outcomes: Outcomes = queue.SimpleQueue()
-    made = EncodePool(workers, encoding, timeout_s, lambda job, outcome: outcomes.put((job, outcome)))
+    made = EncodePool(workers, encoding, timeout_s, lambda job, outcome: outcomes.put((job, outcome)), idle_s)
     made.start()
     try:
         yield made, outcomes
@@ -99,6 +99,15 @@ def test_job_without_a_target_hashes_alone(tmp_path: Path) -> None:
         outcome = done(outcomes)
     assert (outcome.target_sha256, outcome.encoder) == (None, {})
     assert outcome.original_sha256 == sha256_of(asked.original)
+
+
+def test_an_idle_worker_gives_its_memory_back_and_comes_again(tmp_path: Path) -> None:
+    asked = job(tmp_path)
+    with pool(idle_s=0.05) as (encoders, outcomes):
+        for _ in range(2):
+            encoders.submit(asked)
+            assert done(outcomes).target_sha256 == sha256_of(tmp_path / "cam1.mp4")
+            wait_until(lambda: not multiprocessing.active_children(), 10)
 
 
 def test_figures_count_what_waits_and_what_runs(tmp_path: Path) -> None:
