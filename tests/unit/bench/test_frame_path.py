@@ -3,12 +3,17 @@
 Whoever makes the path dearer on purpose raises the bound, and says why.
 """
 
+import sys
+
+import pytest
+
 from bench.frame_path import held_bytes_per_frame, instructions_per_frame
 
 INSTRUCTIONS_MAX = 900
 HELD_BYTES_MAX = 1_000
 
 
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="Python 3.12 tells a tracer of no single instruction")
 def test_a_frame_costs_few_python_instructions() -> None:
     assert 50 < instructions_per_frame() <= INSTRUCTIONS_MAX
 
