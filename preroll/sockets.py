@@ -36,13 +36,6 @@ def subscriber(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     return socket
 
 
-def replier(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
-    """REP for commands or queries."""
-    socket = _plain(context, zmq.REP, wire.MESSAGE_MAX_BYTES)
-    socket.rcvhwm = socket.sndhwm = 1_000
-    return socket
-
-
 def router(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     """ROUTER for the requests of many REQ. Whoever uses it keeps each request's envelope and sends it with the answer.
 

@@ -4,12 +4,11 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from preroll.clock import NS_PER_S
+from preroll.clock import NS_PER_S, UNIX_MAX_S
 
 _RFC3339: Final = re.compile(
     r"^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$", re.ASCII
 )
-UNIX_MAX_S: Final = 4_102_444_800  # the year 2100
 
 
 def to_rfc3339(unix_ns: int) -> str:

@@ -4,12 +4,9 @@ Every refusal says which value broke which limit.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from preroll import wire
-from preroll.clock import NS_PER_S, seconds
-
-UNIX_MAX_S: Final = 4_102_444_800  # the year 2100
+from preroll.clock import NS_PER_S, UNIX_MAX_S, seconds
 
 
 class CommandRejected(Exception):

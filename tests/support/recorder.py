@@ -139,7 +139,7 @@ class FakeRecorder:
     def _serve(
         self, context: zmq.Context[zmq.Socket[bytes]], decode: Callable[[bytes], wire.Command | wire.Query]
     ) -> str:
-        socket = sockets.replier(context)
+        socket = sockets.router(context)
         socket.bind("tcp://127.0.0.1:0")
         address = f"tcp://127.0.0.1:{sockets.bound_port(socket)}"
 
@@ -147,10 +147,12 @@ class FakeRecorder:
             with socket:
                 while not self._stop.is_set():
                     if sockets.poll(socket, 0.05):
-                        message = decode(socket.recv())
+                        *envelope, asked = socket.recv_multipart()
+                        message = decode(asked)
                         self.asked.append(message)
                         reply = self.answer(message)
-                        socket.send(reply if isinstance(reply, bytes) else wire.encode(reply))
+                        answer = reply if isinstance(reply, bytes) else wire.encode(reply)
+                        socket.send_multipart([*envelope, answer])
 
         thread = threading.Thread(target=run, name="fake-recorder")
         thread.start()

@@ -11,7 +11,7 @@ def test_every_socket_states_its_limits(context: Context) -> None:
     makers = (
         sockets.publisher,
         sockets.subscriber,
-        sockets.replier,
+        sockets.router,
         sockets.bus_sender,
         sockets.bus_receiver,
         sockets.requester,
@@ -28,23 +28,24 @@ def test_every_socket_states_its_limits(context: Context) -> None:
 
 
 def test_a_request_is_answered(context: Context) -> None:
-    with sockets.replier(context) as replier:
-        replier.bind("tcp://127.0.0.1:0")
+    with sockets.router(context) as router:
+        router.bind("tcp://127.0.0.1:0")
 
         def answer() -> None:
-            replier.send(replier.recv() + b"!")
+            *envelope, asked = router.recv_multipart()
+            router.send_multipart([*envelope, asked + b"!"])
 
         thread = threading.Thread(target=answer)
         thread.start()
-        address = f"tcp://127.0.0.1:{sockets.bound_port(replier)}"
+        address = f"tcp://127.0.0.1:{sockets.bound_port(router)}"
         assert sockets.request(context, address, b"ask", 5) == b"ask!"
         thread.join()
 
 
 def test_a_request_that_nobody_answers_ends_at_its_deadline(context: Context) -> None:
-    with sockets.replier(context) as replier:
-        replier.bind("tcp://127.0.0.1:0")
-        address = f"tcp://127.0.0.1:{sockets.bound_port(replier)}"
+    with sockets.router(context) as router:
+        router.bind("tcp://127.0.0.1:0")
+        address = f"tcp://127.0.0.1:{sockets.bound_port(router)}"
         assert sockets.request(context, address, b"ask", 0.2) is None
 
 
