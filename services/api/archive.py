@@ -45,9 +45,9 @@ def chunks_of(root: Path, event: wire.Event, event_json: bytes) -> Iterator[byte
     moment = (written_at.year, written_at.month, written_at.day, written_at.hour, written_at.minute, written_at.second)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(f"{event.event_id}/event.json", moment), event_json)
-        for clip in event.clips:
-            for fact in clip.files.values():
-                yield from _file(archive, outlet, root, fact.path, f"{event.event_id}/{Path(fact.path).name}", moment)
+        # A clip that stays as the camera sent it is its own original: one file, named twice.
+        for path in dict.fromkeys(fact.path for clip in event.clips for fact in clip.files.values()):
+            yield from _file(archive, outlet, root, path, f"{event.event_id}/{Path(path).name}", moment)
     yield outlet.take()
 
 

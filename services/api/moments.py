@@ -2,13 +2,29 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import StringConstraints, WithJsonSchema
 
 from preroll.clock import NS_PER_S, UNIX_MAX_S
 
 _RFC3339: Final = re.compile(
     r"^(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}:\d{2})(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$", re.ASCII
 )
+_UNIX: Final = r"\d{1,10}(\.\d{1,9})?"
+
+# A moment in a query or a body. What cannot be said in its schema (no date after 2100) `parse` refuses.
+MomentText = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "maxLength": 64,
+            "anyOf": [{"format": "date-time"}, {"pattern": f"^{_UNIX}$"}],
+        }
+    ),
+]
 
 
 def to_rfc3339(unix_ns: int) -> str:
@@ -31,16 +47,20 @@ def from_rfc3339(text: str) -> int:
 def parse(moment: str | float) -> int:
     """Nanoseconds since 1970 of a moment written either way; `ValueError` names the value and the rule."""
     if isinstance(moment, str):
-        if re.fullmatch(r"\d{1,10}(\.\d{1,9})?", moment, re.ASCII):
+        if re.fullmatch(_UNIX, moment, re.ASCII):
             whole, _, fraction = moment.partition(".")
             return _checked(int(whole) * NS_PER_S + int(fraction.ljust(9, "0") or 0), moment)
         return _checked(from_rfc3339(moment), moment)
-    if moment != moment or moment in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN is not itself
-        raise ValueError(f"{moment!r} is no moment")
-    return _checked(round(moment * 1_000_000) * 1000, moment)
+    if not 0 <= moment <= UNIX_MAX_S:  # before it is reckoned with: NaN is in no range, and 1e303 µs are infinite
+        raise _outside(moment)
+    return round(moment * 1_000_000) * 1000
 
 
-def _checked(unix_ns: int, given: str | float) -> int:
+def _checked(unix_ns: int, given: str) -> int:
     if not 0 <= unix_ns <= UNIX_MAX_S * NS_PER_S:
-        raise ValueError(f"{given!r} is not between 0 and {UNIX_MAX_S} (the year 2100)")
+        raise _outside(given)
     return unix_ns
+
+
+def _outside(given: str | float) -> ValueError:
+    return ValueError(f"{given!r:.60} is not between 0 and {UNIX_MAX_S} (the year 2100)")

@@ -6,6 +6,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from preroll import wire
+from preroll.clock import UNIX_MAX_S
 from services.api import moments
 
 Moment = Annotated[str, Field(examples=["2026-03-01T12:00:00.000000Z"], description="RFC 3339, UTC, microseconds")]
@@ -31,7 +32,9 @@ class Trigger(BaseModel):
     cameras: Annotated[list[wire.CameraId], Field(min_length=1, max_length=256)] | None = Field(
         None, examples=[["cam1"]]
     )
-    at: str | float | None = Field(None, examples=["2026-03-01T12:00:00.250Z"], description="RFC 3339 or Unix seconds")
+    at: moments.MomentText | Annotated[float, Field(ge=0, le=UNIX_MAX_S)] | None = Field(
+        None, examples=["2026-03-01T12:00:00.250Z"], description="RFC 3339 or Unix seconds"
+    )
     at_frame: FrameName | None = None
     pre_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] | None = Field(None, examples=[5])
     post_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] | None = Field(None, examples=[10])

@@ -14,8 +14,21 @@ from services.api.streaming import BoundedStream
 router = APIRouter(prefix="/cameras", tags=["cameras"])
 
 CameraId = Annotated[str, Path(pattern=wire.CAMERA_ID_PATTERN)]
+_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "X-Preroll-Run-Id": ("With Seq, the frame's name: the run of its capture", {"type": "string"}),
+    "X-Preroll-Seq": ("Its number in that run", {"type": "integer", "minimum": 0}),
+    "X-Preroll-Time": ("When it was captured", {"type": "string", "format": "date-time"}),
+    "X-Preroll-Oldest": ("The oldest frame in memory", {"type": "string", "format": "date-time"}),
+    "X-Preroll-Newest": ("The newest", {"type": "string", "format": "date-time"}),
+}
 _JPEG: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/jpeg": {}}, "description": "A JPEG, as the camera sent it"}
+    200: {
+        "content": {"image/jpeg": {}},
+        "description": "A JPEG, as the camera sent it",
+        "headers": {
+            name: {"description": said, "required": True, "schema": schema} for name, (said, schema) in _HEADERS.items()
+        },
+    }
 }
 
 
@@ -48,7 +61,7 @@ async def get_frame(
     parts: FromParts,
     received: Received,
     camera_id: CameraId,
-    at: Annotated[str | None, Query(max_length=64, description="RFC 3339 or Unix seconds")] = None,
+    at: Annotated[moments.MomentText | None, Query(description="RFC 3339 or Unix seconds")] = None,
     run_id: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     seq: Annotated[int | None, Query(ge=0, le=wire.INT63_MAX)] = None,
     steps: Annotated[int, Query(ge=-100_000, le=100_000)] = 0,

@@ -20,7 +20,6 @@ _KINDS: dict[str, tuple[wire.FileKind, str]] = {
     ".jpg": ("poster", "image/jpeg"),
     ".json": ("sidecar", "application/json"),
 }
-MomentText = Annotated[str, Query(max_length=64)]
 
 
 @router.get("", summary="Events, newest first", responses=problems.responses(400, 422, 503))
@@ -30,8 +29,8 @@ async def list_events(
     cursor: Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before")] = None,
     camera: Annotated[str | None, Query(pattern=wire.CAMERA_ID_PATTERN)] = None,
     label: Annotated[str | None, Query(max_length=513, description="`key`, or `key=value`")] = None,
-    since: Annotated[str | None, Query(max_length=64, description="RFC 3339 or Unix seconds")] = None,
-    until: Annotated[str | None, Query(max_length=64, description="RFC 3339 or Unix seconds")] = None,
+    since: Annotated[moments.MomentText | None, Query(description="RFC 3339 or Unix seconds")] = None,
+    until: Annotated[moments.MomentText | None, Query(description="RFC 3339 or Unix seconds")] = None,
 ) -> schemas.Events:
     page = await parts.recorder.list_events(
         wire.ListEvents(

@@ -55,8 +55,8 @@ async def log_history(
     event: EventName = None,
     level: LevelName = None,
     text: PartOfMessage = None,
-    since: Annotated[str | None, Query(max_length=64, description="RFC 3339 or Unix seconds")] = None,
-    until: Annotated[str | None, Query(max_length=64, description="RFC 3339 or Unix seconds")] = None,
+    since: Annotated[moments.MomentText | None, Query(description="RFC 3339 or Unix seconds")] = None,
+    until: Annotated[moments.MomentText | None, Query(description="RFC 3339 or Unix seconds")] = None,
 ) -> schemas.LogHistory:
     try:
         since_ns = 0 if since is None else moments.parse(since)

@@ -1,6 +1,8 @@
 """Triggers, events, cameras and files over HTTP, with a recorder that does as it is told."""
 
+import io
 import time
+import zipfile
 
 import httpx
 import pytest
@@ -132,6 +134,20 @@ def test_an_archive_is_sent(api: RunningApi) -> None:
     answer = api.http.get("/events/ev1/archive.zip")
     assert answer.status_code == 200
     assert answer.content.startswith(b"PK")
+
+
+def test_a_file_that_is_both_the_clip_and_the_original_is_in_the_archive_once(api: RunningApi) -> None:
+    with_clip(api, b"data")
+    file = ("2026-01-01/ev1/cam1.mp4", 4)
+    api.recorder.events["ev1"] = event_of("ev1", clip_of("cam1", clip=file, original=file))
+    names = zipfile.ZipFile(io.BytesIO(api.http.get("/events/ev1/archive.zip").content)).namelist()
+    assert names == ["ev1/event.json", "ev1/cam1.mp4"]
+
+
+def test_a_moment_that_is_infinite_when_it_is_reckoned_with_is_refused(api: RunningApi) -> None:
+    answer = api.http.post("/trigger", content=b'{"at": 1e303}')
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert "at=1e+303" in answer.json()["detail"]
 
 
 def test_a_page_may_run_nothing_but_our_own_files(api: RunningApi) -> None:
