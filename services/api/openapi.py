@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond what the routes tell by themselves: the problems, who may do what, examples."""
+"""What the OpenAPI document says beyond what the routes tell: the problems, who may do what, examples, links."""
 
 from typing import Any, Final
 
@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 from services.api.access import COOKIE
 from services.api.examples import BODIES, PARAMETERS, PROBLEMS, RESPONSES
+from services.api.links import LINKS
 from services.api.problems import ProblemBody
 
 VERSION: Final = "0.1.0"
@@ -43,6 +44,7 @@ def _complete(document: dict[str, Any]) -> None:
             if path in OPEN:
                 operation["security"] = []
             _give_examples(operation, f"{method.upper()} {path}")
+    _give_links(document["paths"])
 
 
 def _hoist(document: dict[str, Any], schemas: dict[str, Any]) -> None:
@@ -66,3 +68,18 @@ def _give_examples(operation: dict[str, Any], route: str) -> None:
         elif (route, status) in RESPONSES:
             (content,) = response["content"].values()
             content["example"] = RESPONSES[route, status]
+
+
+def _give_links(paths: dict[str, Any]) -> None:
+    """What of an answer names the target of the next request: the flow from a trigger to its clips."""
+    for (route, status), links in LINKS.items():
+        _operation(paths, route)["responses"][status]["links"] = {
+            name: {"operationId": _operation(paths, to)["operationId"], "parameters": dict(parameters)}
+            for name, (to, parameters) in links.items()
+        }
+
+
+def _operation(paths: dict[str, Any], route: str) -> dict[str, Any]:
+    method, path = route.split()
+    operation: dict[str, Any] = paths[path][method.lower()]
+    return operation

@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, unambiguous, with an example for all that is sent."""
 
+import re
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 from services.api import schemas
 from services.api.app import create_app
 from services.api.examples import BODIES, PROBLEMS
+from services.api.links import LINKS
 from services.api.openapi import OPEN, VERSION
 from services.api.parts import Parts
 from services.api.problems import ProblemBody
@@ -66,6 +68,20 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
         for step in reference.removeprefix("#/").split("/"):
             target = target[step]
         assert target
+
+
+def test_every_link_gives_the_next_request_what_its_path_needs(document: dict[str, Any]) -> None:
+    by_id = {operation["operationId"]: (route, operation) for route, operation in operations(document)}
+    found = 0
+    for _, operation in operations(document):
+        for response in operation["responses"].values():
+            for link in response.get("links", {}).values():
+                route, target = by_id[link["operationId"]]
+                given = set(link["parameters"])
+                assert set(re.findall(r"\{(\w+)\}", route)) <= given, route
+                assert given <= {parameter["name"] for parameter in target["parameters"]}, route
+                found += 1
+    assert found == sum(len(links) for links in LINKS.values())
 
 
 def test_every_route_but_the_open_ones_asks_for_a_key(document: dict[str, Any]) -> None:
