@@ -1,9 +1,19 @@
-"""Which addresses other machines can reach. Pure."""
+"""Which addresses other machines can reach, and how an address is shown: never with a password. Pure."""
 
 import ipaddress
+import re
 from typing import Final
 
 LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
+HIDDEN: Final = "***"
+
+# The user's part is taken to end at the last @ there is: passwords with a bare @ or / are common in cameras'
+# addresses, and hiding too much of a path is the lesser fault.
+_USER_PART: Final = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>\S*)@")
+_USER_PART_WITHOUT_SCHEME: Final = re.compile(r"(?P<user>[^\s:/'\"]+):(?!//)\S*@")  # or with one that was mistyped
+_SECRET_FIELD: Final = re.compile(
+    r"(?P<name>[?&;][^=&;#\s]*(?:pass|pwd|pw|token|secret|key|auth|sig)[^=&;#\s]*=)[^&;#\s'\"]*", re.IGNORECASE
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -18,3 +28,15 @@ def stays_on_this_machine(zmq_address: str) -> bool:
     """Whether only this machine can reach what a ZeroMQ socket binds to `zmq_address`."""
     transport, _, rest = zmq_address.partition("://")
     return transport in {"ipc", "inproc"} or (transport == "tcp" and is_loopback(rest.rpartition(":")[0]))
+
+
+def without_password(text: str) -> str:
+    """The text with the password of every URL in it, and every query field that sounds like a secret, shown as `***`."""
+
+    def hide(match: re.Match[str]) -> str:
+        user, colon, _password = match["user"].partition(":")
+        return f"{match['scheme']}{user}{colon and ':' + HIDDEN}@"
+
+    if "@" in text:
+        text = _USER_PART_WITHOUT_SCHEME.sub(rf"\g<user>:{HIDDEN}@", _USER_PART.sub(hide, text))
+    return _SECRET_FIELD.sub(lambda match: match["name"] + HIDDEN, text)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn, Self
 from pydantic import StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from preroll.addresses import stays_on_this_machine
+from preroll.addresses import stays_on_this_machine, without_password
 from preroll.keys import Keys
 
 ZmqAddress = Annotated[str, StringConstraints(pattern=r"^(tcp://.+:(\d+|\*)|ipc://.+|inproc://.+)$")]
@@ -88,7 +88,9 @@ class ServiceSettings(BaseSettings):
 
 def _fault(prefix: str, fault: Any) -> str:
     name = (prefix + ".".join(str(step) for step in fault["loc"])).upper()
-    return f"{name}={fault['input']!r}: {fault['msg']}" if fault["loc"] else str(fault["msg"])
+    given = fault["input"]  # a camera's address may have a password in it, also one that is none
+    shown = without_password(given) if isinstance(given, str) else given
+    return f"{name}={shown!r}: {fault['msg']}" if fault["loc"] else str(fault["msg"])
 
 
 def _exit_with(message: str) -> NoReturn:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from preroll import jpeg, wire
+from preroll.addresses import without_password
 from preroll.logs import fields
 from preroll.process import Shutdown, Watchdog
-from services.capture.address import without_password
 from services.capture.numbering import Numbering
 from services.capture.sources.source import Source, SourceLost
 

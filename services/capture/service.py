@@ -7,12 +7,12 @@ import sys
 
 import zmq
 
+from preroll.addresses import without_password
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog
-from services.capture.address import without_password
 from services.capture.loop import CaptureLoop
 from services.capture.numbering import Numbering
 from services.capture.publisher import FramePublisher

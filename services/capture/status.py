@@ -3,10 +3,10 @@
 import functools
 
 from preroll import wire
+from preroll.addresses import without_password
 from preroll.bus import BusSender, Stamped
 from preroll.clock import NS_PER_S, Clock
 from preroll.process import Shutdown
-from services.capture.address import without_password
 from services.capture.loop import CaptureLoop
 from services.capture.numbering import Numbering
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from services.capture.address import HTTP, without_password
+from preroll.addresses import without_password
+from services.capture.address import HTTP
 from services.capture.sources.chunked import ChunkedBody
 from services.capture.sources.http_auth import authorization
 from services.capture.sources.multipart import StreamMalformed

@@ -14,9 +14,10 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from preroll.addresses import without_password
 from preroll.clock import NS_PER_S, Clock
 from preroll.process import Shutdown
-from services.capture.address import RTSP, without_password
+from services.capture.address import RTSP
 from services.capture.sources.anchor import LiveAnchor, PlaybackAnchor
 from services.capture.sources.frame_encoding import FrameEncoder
 from services.capture.sources.source import Picture, SourceLost

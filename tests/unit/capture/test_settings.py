@@ -29,6 +29,7 @@ def test_the_defaults_make_a_single_machine_work() -> None:
         ("JPEG_QUALITY", "101", r"PREROLL_CAPTURE_JPEG_QUALITY='101': .*100"),
         ("READ_TIMEOUT_S", "1000", r"PREROLL_CAPTURE_READ_TIMEOUT_S='1000': .*120"),
         ("SOURCE", "/no/such/file.mp4", r"PREROLL_CAPTURE_SOURCE='/no/such/file\.mp4': .*file that exists"),
+        ("SOURCE", "rtps://admin:s3cret@cam/", r"PREROLL_CAPTURE_SOURCE='rtps://admin:\*\*\*@cam/'"),
         ("SOURCE", "ftp://camera/", r"PREROLL_CAPTURE_SOURCE='ftp://camera/'"),
         ("FRAMES_CONNECT", "localhost:5550", r"PREROLL_CAPTURE_FRAMES_CONNECT='localhost:5550'"),
         ("WATCHDOG_S", "5", r"PREROLL_CAPTURE_WATCHDOG_S=5: must exceed the open and read timeouts \(10 s\) by 1 s"),

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.capture.address import without_password
+from preroll.addresses import without_password
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,10 @@ from services.capture.address import without_password
         ("rtsp://admin@cam/", "rtsp://admin@cam/"),
         ("/dev/video0", "/dev/video0"),
         ("synthetic:", "synthetic:"),
+        ("rtps://admin:s3cret@cam/", "rtps://admin:***@cam/"),
+        ("rtsp:/admin:s3cret@cam/", "rtsp:***@cam/"),
+        ("admin:s3cret@10.0.0.5/stream1", "admin:***@10.0.0.5/stream1"),
+        ("someone@cam", "someone@cam"),
         ("[Errno 2] not found: 'rtsp://u:pw@cam/x'", "[Errno 2] not found: 'rtsp://u:***@cam/x'"),
     ],
 )
@@ -24,7 +28,7 @@ def test_passwords_are_not_shown(address: str, shown: str) -> None:
     assert without_password(address) == shown
 
 
-@given(st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="'\""), min_size=8))
+@given(st.text(st.characters(exclude_categories=["Z", "C"]), min_size=8))
 def test_no_password_is_shown_whatever_it_is(password: str) -> None:
     hidden = "~" + password + "~"
     assert hidden not in without_password(f"rtsp://user:{hidden}@camera.example/stream")
