@@ -97,7 +97,7 @@ def open_body(url: str, open_timeout_s: float, read_timeout_s: float) -> HttpBod
     proof: str | None = None
     for _ in range(REDIRECTS_MAX + 2):
         shown = without_password(url)
-        split = urlsplit(url)
+        split = _split(url, shown)
         connection = _connect(split, shown, deadline_s)
         try:
             answer = _ask(connection, split, proof, shown, deadline_s)
@@ -126,14 +126,30 @@ def open_body(url: str, open_timeout_s: float, read_timeout_s: float) -> HttpBod
 
 def _redirected(url: str, target: str) -> str:
     """Where to go next. The user goes along to the same host only."""
-    next_url = urljoin(url, target)
-    here, there = urlsplit(url), urlsplit(next_url)
+    try:
+        next_url = urljoin(url, target)
+    except ValueError:
+        raise SourceLost(f"{without_password(url)}: redirects to what is no address") from None
+    here, there = _split(url, without_password(url)), _split(next_url, without_password(next_url))
     if not next_url.startswith(HTTP):
         raise SourceLost(f"{without_password(url)}: redirects to {without_password(next_url)}")
     if here.username is not None and there.username is None and here.hostname == there.hostname:
         user = here.netloc.rpartition("@")[0]
         return there._replace(netloc=f"{user}@{there.netloc}").geturl()
     return next_url
+
+
+def _split(url: str, shown: str) -> SplitResult:
+    """The parts of `url`. What is wrong with one is not told in the words of the library: they quote its password."""
+    try:
+        split = urlsplit(url)
+        _ = split.port
+    except ValueError:
+        raise SourceLost(
+            f"{shown}: is no address; in a user's name or password, / ? # [ ] @ : and % are written %2F %3F %23 %5B %5D"
+            " %40 %3A %25"
+        ) from None
+    return split
 
 
 def _connect(split: SplitResult, shown: str, deadline_s: float) -> socket.socket:

@@ -15,6 +15,8 @@ import zmq
 
 from preroll import sockets, wire
 from preroll.process import WEDGED_EXIT_CODE
+from services.capture.sources.http_body import open_body
+from services.capture.sources.source import SourceLost
 from tests.support.capturing import CaptureProcess, Subscriber
 from tests.support.frames import jpeg
 from tests.support.mjpeg_server import HEAD, CameraServer, part
@@ -153,6 +155,14 @@ def test_a_camera_that_asks_who_is_there_is_told_and_no_log_is(
             assert b'uri="/video?x=1"' in second
         assert "sesame" not in capture.output
         assert "admin:***@" in capture.output
+
+
+@pytest.mark.parametrize("sign", list("#/?["))
+def test_an_address_that_cannot_be_read_is_lost_and_no_part_of_its_password_is_told(sign: str) -> None:
+    with pytest.raises(SourceLost, match=r"is no address.*%23") as lost:
+        open_body(f"http://admin:open{sign}sesame@127.0.0.1:1/video", 1, 1)
+    assert "open" not in str(lost.value).partition("is no address")[0]
+    assert lost.value.__suppress_context__
 
 
 def test_a_redirect_is_followed(subscriber: Subscriber, tmp_path: Path) -> None:
