@@ -1,4 +1,6 @@
+import hmac
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +20,21 @@ def test_a_key_gives_its_role_and_no_other_text_any() -> None:
     assert keys.role_of(LOOK) == "look"
     for wrong in ("", OPERATE[:-1], OPERATE + " ", "é", LOOK.upper()):
         assert keys.role_of(wrong) is None
+
+
+@pytest.mark.parametrize("presented", ["", "o", OPERATE[:-1], OPERATE, LOOK, "é" * 5000])
+def test_every_key_is_compared_in_full_and_in_constant_time_whatever_is_presented(
+    monkeypatch: pytest.MonkeyPatch, presented: str
+) -> None:
+    compared: list[tuple[int, int]] = []
+
+    def constant_time(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return hmac.compare_digest(one, other)
+
+    monkeypatch.setattr("services.api.access.hmac", SimpleNamespace(compare_digest=constant_time, digest=hmac.digest))
+    Keys(OPERATE, LOOK).role_of(presented)
+    assert compared == [(32, 32), (32, 32)]  # digests: their length tells nothing of the key's
 
 
 def test_a_cookie_carries_its_role_until_it_expires() -> None:
