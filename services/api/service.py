@@ -30,6 +30,7 @@ from services.api.stream import Stream
 log = logging.getLogger(__name__)
 
 GRACE_S = 5
+CUT_OFF_S = 4  # after which clients that take nothing are cut off: what is open after GRACE_S is told as a failure
 
 
 class Server(uvicorn.Server):
@@ -103,6 +104,7 @@ async def _serve(
         server.should_exit = True
         parts.stream.wake()
         parts.live.wake()
+        loop.call_later(CUT_OFF_S, connections.abort_all)
 
     def end_soon() -> None:
         loop.call_soon_threadsafe(end)

@@ -1,5 +1,6 @@
 """Fault 15: clients that read nothing. Recording and the other clients do not notice, and the memory stays bounded."""
 
+import time
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ STALLED_LOGS: Final = 50
 STALLED_LIVE: Final = 20
 RECORDS_PER_S: Final = 1000
 MIB: Final = 1024 * 1024
+ENDED_WITHIN_S: Final = 8.0  # five for the streams, and what comes before and after
 
 
 def p99_s(flood: Flood) -> float:
@@ -59,6 +61,27 @@ def test_clients_that_read_nothing_disturb_nobody_and_are_let_go(context: Contex
         (clip,) = system.wait_state(event["event_id"], "ready")["clips"]
         assert (clip["complete"], clip["delivered"]["lost"], clip["shortfall"]) == (True, 0, [])
         assert losses(system) == before
+
+
+def test_clients_that_read_nothing_do_not_hold_up_the_end(context: Context, tmp_path: Path) -> None:
+    """Fault 17, made worse: SIGTERM while a clip is open and streams are stalled."""
+    with System(tmp_path) as system:
+        system.start_all("cam1", ring_s=5)
+        system.wait_ring(1, "cam1")
+        with Flood(context, system, viewers=2, stalled_logs=20, stalled_live=10) as flood:
+            system.trigger(event_id="cut-short", pre_s=1, post_s=60)
+            flood.run(4, RECORDS_PER_S)
+            assert flood.status()["live_clients"] == 10
+            began_s = time.monotonic()
+            assert set(system.stop_all().values()) == {0}
+            assert time.monotonic() - began_s < ENDED_WITHIN_S
+        assert '"level": "ERROR"' not in system.services["api"].log_text()
+        for service in system.services.values():
+            service.start()
+        system.wait_ready()
+        (clip,) = system.wait_state("cut-short", "ready")["clips"]
+        assert (clip["complete"], clip["delivered"]["lost"]) == (False, 0)
+        assert "the recorder was stopped" in clip["shortfall"]
 
 
 @pytest.mark.soak
