@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import termios
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,27 +235,3 @@ def test_keys_and_certificates_open_an_api_that_is_closed(tmp_path: Path) -> Non
         assert preroll(closed, "cameras", *trusting, "--json", "--key", looking).stdout == "[]\n"
         assert "viewing key" in preroll(closed, "trigger", *trusting, "--key", looking, expected=4).stderr
         assert "cam9" in preroll(closed, "trigger", "cam9", *trusting, "--key-file", str(operating), expected=3).stderr
-
-
-def test_pip_install_brings_the_command(tmp_path: Path) -> None:
-    if not os.environ.get("PREROLL_TEST_EVERYTHING"):
-        pytest.skip("installs into a fresh environment: set PREROLL_TEST_EVERYTHING to run it")
-    clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "--quiet", REPOSITORY, clone], check=True)
-    venv.create(tmp_path / "venv", with_pip=True)
-    programs = tmp_path / "venv" / "bin"
-    subprocess.run([programs / "pip", "install", "--quiet", "--disable-pip-version-check", clone], check=True)
-
-    def installed(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [programs / "preroll", *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    told = installed("--help")
-    assert told.returncode == 0, told.stderr
-    assert all(name in told.stdout for name in ("trigger", "events", "show", "get", "cameras", "logs", "watch", "keys"))
-    assert installed("--version").stdout == "0.1.0\n"
-    assert installed("cameras", "--url", "http://127.0.0.1:9").returncode == 5
-    keys = installed("keys", str(tmp_path / "keys"))
-    assert (keys.returncode, keys.stdout) == (1, "")
-    assert "pip install pyzmq" in keys.stderr
