@@ -94,6 +94,33 @@ def test_cameras_are_listed(system: System) -> None:
     assert [line.split()[:2] for line in lines[1:]] == [["cam1", "live"], ["cam2", "live"]]
 
 
+def test_events_are_listed_page_by_page_and_all_at_once(system: System) -> None:
+    for number in range(3):
+        preroll(system, "trigger", "cam1", "--event-id", f"page-{number}", "--label", "set=pages", "--post", "0")
+    first = json.loads(preroll(system, "events", "--label", "set=pages", "--limit", "2", "--json").stdout)
+    assert [event["event_id"] for event in first["events"]] == ["page-2", "page-1"]
+    rest = preroll(system, "events", "--label", "set=pages", "--cursor", first["next_cursor"], "--json").stdout
+    assert [event["event_id"] for event in json.loads(rest)["events"]] == ["page-0"]
+    assert "--cursor" in preroll(system, "events", "--label", "set=pages", "--limit", "2").stderr
+    listed = preroll(system, "events", "--label", "set=pages", "--limit", "1", "--all").stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["page-2", "page-1", "page-0"]
+
+
+def test_logs_are_chosen_by_what_they_are_about(system: System) -> None:
+    preroll(system, "trigger", "cam1", "cam2", "--event-id", "logged", "--pre", "0.2", "--post", "0.2", "--wait")
+
+    def told(*wishes: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(preroll(system, "logs", "--json", *wishes).stdout)["records"]
+        return found
+
+    about = ("--event", "logged")
+    wait_until(lambda: len(told(*about, "--text", "clip ready")) == 2, 10, "both clips are told to be ready")
+    assert {record["camera_id"] for record in told(*about, "--camera", "cam2")} == {"cam2"}
+    assert told(*about, "--service", "capture") == told(*about, "--level", "error") == []
+    assert len(told("--lines", "1")) == 1
+    assert "clip saved  event_id=logged" in preroll(system, "logs", *about, "--camera", "cam1").stdout
+
+
 def test_refusals_have_their_exit_codes(system: System) -> None:
     assert "cam9" in preroll(system, "trigger", "cam9", expected=3).stderr
     assert "max_clip_s=120" in preroll(system, "trigger", "--post", "500", expected=4).stderr
@@ -106,7 +133,9 @@ def records(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
-def test_logs_are_followed_through_a_restart_of_the_api(system: System, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_logs_are_followed_through_a_restart_of_the_api(system: System, tmp_path: Path, number: int) -> None:
+    before, through, after = (f"{when}-{number}" for when in ("before", "through", "after"))
     output, talk = tmp_path / "out", tmp_path / "err"
     with output.open("wb") as out, talk.open("wb") as err:
         following = subprocess.Popen(
@@ -118,22 +147,25 @@ def test_logs_are_followed_through_a_restart_of_the_api(system: System, tmp_path
             stderr=err,
         )
 
-    def told_of(event_id: str) -> bool:
+    def told_of(event_id: str, message: str = "event accepted") -> bool:
         assert following.poll() is None, talk.read_text()
-        return any(record["event_id"] == event_id for record in records(output))
+        return any((record["event_id"], record["message"]) == (event_id, message) for record in records(output))
 
     try:
         wait_until(lambda: output.stat().st_size > 0, 20, "history is shown")
-        system.trigger(event_id="before", post_s=0)
-        wait_until(lambda: told_of("before"), 20, "a record before the restart")
+        system.trigger(event_id=before, post_s=0)
+        wait_until(lambda: told_of(before), 20, "a record before the restart")
+        system.trigger(event_id=through, post_s=2, cameras=["cam1"])
         api = system.services["api"]
-        assert api.stop() == 0
+        assert api.stop(number) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
         wait_until(lambda: "waiting for it" in talk.read_text(), 20, "the loss is said")
+        wait_until(lambda: list(system.clips_dir.glob(f"*/{through}/cam1.json")), 20, "a clip is saved meanwhile")
         api.start()
         system.wait_ready()
         wait_until(lambda: "the API is back" in talk.read_text(), 20, "the return is said")
-        system.trigger(event_id="after", post_s=0)
-        wait_until(lambda: told_of("after"), 20, "a record after the restart")
+        wait_until(lambda: told_of(through, "clip saved"), 20, "a record of the time without the API")
+        system.trigger(event_id=after, post_s=0)
+        wait_until(lambda: told_of(after), 20, "a record after the restart")
     finally:
         following.send_signal(signal.SIGINT)
         code = following.wait(10)
