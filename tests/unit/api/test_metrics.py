@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -118,3 +119,48 @@ def test_the_alerts_are_about_figures_that_exist() -> None:
     }
     assert named
     assert named <= given
+
+
+def test_the_alerts_choose_by_labels_and_values_that_exist() -> None:
+    rules = (REPOSITORY / "deploy/prometheus/alerts.yaml").read_text()
+    chosen = [
+        (name, label, value)
+        for name, selector in re.findall(r"\b(preroll_\w+)\{([^}]*)\}", rules)
+        for label, values in re.findall(r'(\w+)[=!~]+"([^"]*)"', selector)
+        for value in values.split("|")
+    ]
+    assert len(chosen) >= 5
+    given = {
+        (sample.name, label, value)
+        for family in families().values()
+        for sample in family.samples
+        for label, value in sample.labels.items()
+    }
+    assert set(chosen) <= given
+
+
+def test_each_figure_is_told_once_under_its_help_and_its_type() -> None:
+    lines = metrics.rendered(parts_of(), RECORDER).decode().splitlines()
+    told = [line.split()[2] for line in lines if line.startswith("# TYPE ")]
+    assert len(told) == len(set(told))
+    assert told == [line.split()[2] for line in lines if line.startswith("# HELP ")]
+    series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    counters = [line.split()[2] for line in lines if line.startswith("# TYPE ") and line.endswith(" counter")]
+    assert counters
+    assert all(name.endswith("_total") for name in counters)
+
+
+@pytest.mark.parametrize(
+    ("name", "alarming_s"),
+    [("trigger_to_acceptance", 0.25), ("window_end_to_saved", 5.0), ("window_end_to_ready", 300.0)],
+)
+def test_a_duration_is_a_histogram_with_a_bound_where_its_alert_is(name: str, alarming_s: float) -> None:
+    family = families()[f"preroll_{name}_seconds"]
+    assert family.type == "histogram"
+    bounds = [float(sample.labels["le"]) for sample in family.samples if sample.name.endswith("_bucket")]
+    assert bounds == sorted(set(bounds))
+    assert bounds[-1] == float("inf")
+    assert alarming_s in bounds
+    rules = (REPOSITORY / "deploy/prometheus/alerts.yaml").read_text()
+    assert re.search(rf"preroll_{name}_seconds_bucket\[\w+\]\)\)\) > {alarming_s:g}\n", rules)
