@@ -66,6 +66,10 @@ class Shutdown:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the request, at most `timeout_s` seconds; true when it came."""
+        if sys.platform == "win32" and timeout_s is None:
+            while not self._event.wait(1):  # there no signal interrupts a wait
+                pass
+            return True
         return self._event.wait(timeout_s)
 
     def watch_signals(self) -> None:

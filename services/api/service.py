@@ -130,7 +130,9 @@ def main() -> int:
         bus.start()
         logs.start(bus)
         try:
-            asyncio.run(serve(settings, shutdown))
+            # ZeroMQ needs a loop that watches sockets; that of Windows by default does not.
+            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+                runner.run(serve(settings, shutdown))
         except (Exception, SystemExit):
             log.exception("the API cannot go on")
             return 1
