@@ -1,4 +1,4 @@
-"""The README's tables are held to the code."""
+"""What is written about settings and units is held to the code."""
 
 import importlib
 import re
@@ -49,3 +49,22 @@ def test_every_setting_is_in_the_readme_with_its_default(service: str) -> None:
     assert sorted(in_readme) == sorted(in_code)
     wrong = {name: (in_readme[name], want) for name, want in in_code.items() if want not in {None, in_readme[name]}}
     assert wrong == {}
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in (REPOSITORY / "docs").glob("*.md")))
+def test_no_page_names_a_setting_that_does_not_exist(page: str) -> None:
+    known = {name for service in ("capture", "recorder", "api") for name in documented(service)}
+    named = re.findall(
+        r"\bPREROLL_(?:CAPTURE|RECORDER|API)_[A-Z0-9_]*[A-Z0-9]", (REPOSITORY / "docs" / page).read_text()
+    )
+    assert set(named) <= known
+
+
+def test_the_page_about_systemd_names_units_and_folders_as_they_are() -> None:
+    page = (REPOSITORY / "docs/without-docker.md").read_text()
+    units = {path.name: path.read_text() for path in (REPOSITORY / "deploy/systemd").glob("*.service")}
+    named = set(re.findall(r"preroll-(?:api|recorder|capture@)", page))
+    assert {f"{name}.service" for name in named} == set(units)
+    for folder in ("/opt/preroll", "/etc/preroll/", "/var/lib/preroll/clips"):
+        assert folder in page
+        assert any(folder in unit for unit in units.values()), folder

@@ -3,6 +3,7 @@
 import ssl
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from services.api.health import is_healthy
 from tests.support.processes import System
 from tests.support.waiting import wait_until
+
+OPERATE: Final = "operate-" + "o" * 16
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def test_with_a_certificate_the_api_serves_https_and_nothing_else(
 ) -> None:
     cert, key = certificate
     with System(tmp_path) as system:
-        system.start("api", tls_cert=cert, tls_key=key)
+        system.start("api", tls_cert=cert, tls_key=key, key=OPERATE)
         trusting = ssl.create_default_context(cafile=cert)
         url = f"https://127.0.0.1:{system.http_port}/healthz"
         with httpx.Client(verify=trusting, trust_env=False) as http:
@@ -52,6 +55,8 @@ def test_with_a_certificate_the_api_serves_https_and_nothing_else(
                     return None
 
             wait_until(lambda: status() == 200, 20, "the API answers over TLS")
+            signed_in = http.post(url.replace("healthz", "session"), json={"key": OPERATE})
+            assert "; Secure" in signed_in.headers["set-cookie"]
         with httpx.Client(trust_env=False) as stranger, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY"):
             stranger.get(url)
         assert system.get("/healthz") is None, "plain HTTP is answered too"
