@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.processes import System
+from tests.support.processes import Json, System
 from tests.support.raw_http import ask
 from tests.support.secured import SecuredSystem
 from tests.support.waiting import wait_until
@@ -37,7 +37,8 @@ def test_the_api_does_not_start_beyond_loopback_without_a_key(tmp_path: Path, ho
 @pytest.mark.parametrize("address", ["tcp://*:0", "tcp://0.0.0.0:0", "tcp://[::]:0"])
 def test_no_service_binds_beyond_loopback_in_plaintext(tmp_path: Path, service: str, bind: str, address: str) -> None:
     with System(tmp_path) as system:
-        refused = system.start(service, **{bind: address})
+        settings: Json = {bind: address}
+        refused = system.start(service, **settings)
         assert refused.wait(20) == 2
         assert f"PREROLL_{service.upper()}_{bind.upper()}='{address}' is reachable" in refused.log_text()
         assert f"PREROLL_{service.upper()}_KEYS_DIR" in refused.log_text()
@@ -51,7 +52,7 @@ def test_with_keys_all_may_listen_everywhere_and_every_route_is_closed(tmp_path:
             return address.replace("127.0.0.1", "*")
 
         system.start("api", host="0.0.0.0", key=KEY, bus_bind=everywhere(system.bus_address))
-        binds = {
+        binds: Json = {
             "frames_bind": everywhere(system.frames_address),
             "control_bind": everywhere(system.control_address),
             "query_bind": everywhere(system.query_address),

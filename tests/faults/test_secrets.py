@@ -12,6 +12,7 @@ import pytest
 from services.api.access import COOKIE
 from tests.support.mjpeg_server import HEAD, CameraServer, part
 from tests.support.numbered import Pictures
+from tests.support.processes import Json
 from tests.support.raw_http import ask
 from tests.support.secured import SecuredSystem
 from tests.support.waiting import wait_until
@@ -84,7 +85,7 @@ def said(system: SecuredSystem) -> dict[str, bytes]:
 def test_no_secret_is_in_what_the_services_write_and_answer(tmp_path: Path) -> None:
     pictures = Pictures.drawn(tmp_path, count=30, fps=30)
     with SecuredSystem(tmp_path) as system, CameraServer(lambda asked: guarded(pictures, asked), closes=True) as camera:
-        talkative = {"log_level": "DEBUG"}
+        talkative: Json = {"log_level": "DEBUG"}
         system.start("api", key=KEY, view_key=LOOK, **talkative)
         system.start("recorder", ring_s=5, **talkative)
         source = camera.url(f"/video?token={TOKEN}", user=f"admin:{quote(PASSWORD)}@")
@@ -132,7 +133,7 @@ def test_no_secret_is_in_what_the_services_write_and_answer(tmp_path: Path) -> N
     ids=["short", "twice the same", "mistyped name", "view key alone", "mistyped scheme", "no scheme", "another fault"],
 )
 def test_settings_that_are_refused_are_named_without_their_secret(
-    tmp_path: Path, service: str, settings: dict[str, str], secret: str
+    tmp_path: Path, service: str, settings: Json, secret: str
 ) -> None:
     with SecuredSystem(tmp_path) as system:
         refused = system.start(service, **settings)
