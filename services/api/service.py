@@ -15,7 +15,7 @@ from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
 from preroll.keys import Keys as CurveKeys
 from preroll.logs import Logs, fields
-from preroll.process import Shutdown
+from preroll.process import Shutdown, exempt_from_collection
 from services.api.access import Keys
 from services.api.app import create_app, layered
 from services.api.bus_receiver import BusReceiver
@@ -110,6 +110,7 @@ async def _serve(
         loop.call_soon_threadsafe(end)
 
     shutdown.call_on_request(end_soon)
+    exempt_from_collection()
     log.info("api listens", extra=fields(host=settings.host, port=settings.port))
     await server.serve()
     if not shutdown.requested:

@@ -99,13 +99,22 @@ class CameraTrack:
         return recording
 
     def missing_ns(self, window: Window, now_ns: int) -> int:
-        """How much of the window's past the ring cannot give."""
+        """How much of the window's past the ring cannot give: before its oldest frame, in its holes, since its newest."""
         oldest, newest = self.ring.oldest, self.ring.newest
-        if oldest is None or newest is None or newest.t_ns < window.from_ns:
+        if oldest is None or newest is None:
             return window.missing_ns(None, now_ns, self.gaps.period_ns)
-        silent_ns = min(now_ns, window.to_ns) - newest.t_ns
-        silent_ns = silent_ns if silent_ns > STALLED_AFTER_NS else 0
-        return window.missing_ns(oldest.t_ns, now_ns, self.gaps.period_ns) + silent_ns
+        past_to_ns = min(now_ns, window.to_ns)
+        missing_ns = window.missing_ns(oldest.t_ns, now_ns, self.gaps.period_ns)
+        if past_to_ns - newest.t_ns > STALLED_AFTER_NS:
+            missing_ns += max(0, past_to_ns - max(newest.t_ns, window.from_ns))
+        from_ns, until_ns = max(window.from_ns, oldest.t_ns), past_to_ns
+        for hole in reversed(self._holes):
+            if hole.to_ns <= from_ns:
+                break
+            inside_ns = min(hole.to_ns, until_ns) - max(hole.from_ns, from_ns)
+            missing_ns += max(0, inside_ns - self.gaps.period_ns)
+            until_ns = min(until_ns, hole.from_ns)  # several causes of one hole stand one after the other
+        return missing_ns
 
     def expire(self, now_ns: int) -> None:
         """Close clips whose end has passed without a frame; let go of what is older than the ring's span."""

@@ -117,6 +117,7 @@ class ClipWriter:
         for frame in batch:
             original.write(frame.jpeg, ticks(frame.t_ns - first_ns))
             self._choose_poster(frame)
+        original.begin_sync()
 
     def _open(self, first: Frame) -> tuple[Journal, OriginalWriter]:
         recording, disk = self._recording, self._clips.disk

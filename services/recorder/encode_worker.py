@@ -3,12 +3,14 @@
 It is niced, it dies with the recorder, and nothing that happens in a codec here can touch the ring.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Final
 
 from preroll.wire import Scalar
@@ -26,14 +28,27 @@ def work(pipe: Connection, parent_pid: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with(parent_pid)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    _give_way()
     while True:
         try:
             request: Request = pipe.recv()
         except (EOFError, OSError):
             return
         pipe.send(_probed(request) if isinstance(request, Probe) else _outcome_of(*request))
+
+
+def _give_way() -> None:
+    """Let every other process go first.
+
+    Niceness counts within a scheduling group. Linux makes a group of each session, and a recorder that encodes would be
+    the equal of an API that wakes to answer: measured, that waits for up to 4 ms, in a session of its own for 0.06.
+    """
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    if sys.platform == "linux":
+        os.setsid()
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text("19")
 
 
 def _probed(request: Probe) -> Usable | JobFailed:

@@ -1,7 +1,8 @@
 """All events: from the command that asks for one to the clip that is ready.
 
 The command thread starts, amends and deletes; writers and encoders report from their own threads. A change is made
-under the event's lock, stored in the index, then told on the bus. An event is acknowledged once it is stored.
+under the event's lock, stored in the index, then told on the bus. An event is acknowledged once it is stored: its row,
+one sync, makes it durable. Everything else comes behind the answer, so that nothing competes with it.
 """
 
 import contextlib
@@ -25,7 +26,8 @@ from services.recorder.admission import (
     check_window,
 )
 from services.recorder.cameras import Cameras
-from services.recorder.event_files import EventFiles
+from services.recorder.deferred import Deferred
+from services.recorder.disk import WriteFailed
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
 from services.recorder.open_event import EventPlan, OpenEvent
@@ -34,7 +36,7 @@ from services.recorder.window import Window
 
 log = logging.getLogger(__name__)
 
-STORE_AGAIN_NS: Final = NS_PER_S
+TRY_AGAIN_NS: Final = NS_PER_S
 
 
 class ClipsStage(Protocol):
@@ -73,9 +75,11 @@ class Events:
         self._lock = threading.Lock()
         self._open: dict[str, OpenEvent] = {}
         self._is_closing = False
-        self._unstarted: queue.SimpleQueue[OpenEvent] = queue.SimpleQueue()
-        self._store_again_ns = 0
-        self._event_files = EventFiles(clips)
+        self._accepted: queue.SimpleQueue[OpenEvent] = queue.SimpleQueue()
+        self._try_again_ns = 0
+        # The event's file serves to rebuild a lost index, a clip's sidecar says what its row is to say: both may wait.
+        self._files: Deferred[str, wire.Event] = Deferred("event-files", self._write_file)
+        self._rows: Deferred[str, OpenEvent] = Deferred("event-rows", self._keep_row)
         self.stage: ClipsStage | None = None
 
     # --- looking
@@ -130,29 +134,37 @@ class Events:
             )
         with self._lock:
             self._open[command.event_id] = opened
-        self._event_files.write(plan.folder, opened.event)
-        self._unstarted.put(opened)
-        self._tell(opened)
-        log.info(
-            "event accepted",
-            extra=fields(event_id=command.event_id, cameras=len(opened.event.clips), state=opened.event.state),
-        )
+        self._accepted.put(opened)
         return wire.EventReply(event=opened.event, is_new=True)
 
-    def start_writers(self) -> None:
-        """Start the writers of the events accepted since the last call; to be called once the answer is on its way.
+    def follow_up(self) -> None:
+        """Start the writers of the events accepted since the last call, and tell of them.
 
-        The writers of a window's past have much to do at once, and would compete with the answer for the interpreter.
+        To be called when the answers are on their way: the writers of a window's past have much to do at once.
         """
         with contextlib.suppress(queue.Empty):
             while True:
-                self._start_writers(self._unstarted.get_nowait())
+                opened = self._accepted.get_nowait()
+                event = opened.event
+                log.info(
+                    "event accepted", extra=fields(event_id=event.event_id, cameras=len(event.clips), state=event.state)
+                )
+                with opened.lock:
+                    if not opened.is_doomed:
+                        self._tell(opened)
+                        self._files.put(opened.plan.folder, event)
+                self._start_writers(opened)
 
     def amend(self, command: wire.AmendEvent) -> wire.EventReply:
-        """Move the end of a running window; an end that has passed already means now."""
+        """Move the end of a running window; an end that has passed already means now.
+
+        Of a window that is over, an end no later than its own asks for nothing more: a command sent twice does no harm.
+        """
         opened = self.opened(command.event_id)
         event = self.get(command.event_id)
         if opened is None or event.state not in ("scheduled", "recording"):
+            if command.post_s <= event.post_s:
+                return wire.EventReply(event=event)
             raise CommandRejected(
                 "wrong_state", f"event {command.event_id} is {event.state}: it runs no more", event.state
             )
@@ -198,7 +210,7 @@ class Events:
             with opened.lock:
                 opened.event = opened.event.model_copy(update={"is_protected": command.is_protected})
                 self._store(opened)
-                self._event_files.write(opened.plan.folder, opened.event)
+                self._files.put(opened.plan.folder, opened.event)
             return wire.EventReply(event=opened.event)
         event = self.get(command.event_id).model_copy(update={"is_protected": command.is_protected})
         self._index.put(event)
@@ -209,7 +221,7 @@ class Events:
     # --- what the stages report
 
     def change_clip(self, event_id: str, camera_id: str, change: Callable[[wire.Clip], wire.Clip]) -> OpenEvent | None:
-        """Change a clip's record, store it and tell it; `None` when the event is gone or deleted."""
+        """Change a clip's record, have it stored and told; `None` when the event is gone or deleted."""
         with self._lock:
             opened = self._open.get(event_id)
         if opened is None:
@@ -218,13 +230,13 @@ class Events:
             opened.replace_clip(change(opened.clip(camera_id)))
             if self._is_going(opened):
                 return None
-            self._store(opened)
-            self._close_if_finished(opened)
+            opened.is_stored = False
+        self._rows.put(event_id, opened)
         return opened
 
     def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
         """Remove a finished event and its files, and tell it."""
-        self._event_files.forget(self._folder_of(event))
+        self._files.forget(self._folder_of(event))
         self._clips.remove_event(self._folder_of(event))  # first: a row without a folder is dropped at start
         self._index.delete(event.event_id)
         self._bus.send(
@@ -237,8 +249,11 @@ class Events:
     def tick(self) -> None:
         """Begin the scheduled events whose window has begun; store what could not be stored before."""
         now_ns = self._clock.monotonic_ns()
-        self.start_writers()
-        self._store_again(now_ns)
+        self.follow_up()
+        if now_ns >= self._try_again_ns:
+            self._try_again_ns = now_ns + TRY_AGAIN_NS
+            self._files.try_again()
+            self._rows.try_again()
         for opened in self.active():
             if opened.event.state == "scheduled" and opened.plan.window.from_ns <= now_ns:
                 with opened.lock:
@@ -267,13 +282,17 @@ class Events:
         with self._lock:
             self._open[event.event_id] = opened
         if not self._clips.event_file(plan.folder).exists():
-            self._event_files.write(plan.folder, event)
+            self._files.put(plan.folder, event)
         return opened
+
+    def wait_stored(self, timeout_s: float) -> bool:
+        """Wait until the rows of all changes are in the index; false when they are not in time, the disk being full."""
+        return self._rows.wait_done(timeout_s)
 
     def close(self, timeout_s: float) -> None:
         """End every running clip as it is, and wait until they are saved, at most `timeout_s` seconds."""
         self._is_closing = True
-        self.start_writers()
+        self.follow_up()
         for opened in self.active():
             with opened.lock:
                 for recording in opened.recordings.values():
@@ -281,7 +300,8 @@ class Events:
         deadline = time.monotonic() + timeout_s
         while self.recording_clips() and time.monotonic() < deadline:
             time.sleep(0.02)
-        self._event_files.wait_written(max(0.1, deadline - time.monotonic()))
+        for behind in (self._rows, self._files):
+            behind.wait_done(max(0.1, deadline - time.monotonic()))
 
     # --- parts
 
@@ -309,10 +329,11 @@ class Events:
             self.stage.write(opened, recording)
 
     def _store(self, opened: OpenEvent) -> None:
-        self._put(opened)
+        if not self._put(opened):
+            self._rows.put(opened.event.event_id, opened)
         self._tell(opened)
 
-    def _put(self, opened: OpenEvent) -> None:
+    def _put(self, opened: OpenEvent) -> bool:
         """The clip's files are on disk, and say what the row is to say: a full disk delays the row, nothing more."""
         try:
             self._index.put(opened.event, opened.plan.as_json())
@@ -321,19 +342,24 @@ class Events:
             opened.is_stored = False
             about = fields(event_id=opened.event.event_id, error=str(err))
             log.error("event not stored in the index, tried again later", extra=about)
+        return opened.is_stored
 
-    def _store_again(self, now_ns: int) -> None:
-        if now_ns < self._store_again_ns:
-            return
-        self._store_again_ns = now_ns + STORE_AGAIN_NS
-        self._event_files.try_again()
-        with self._lock:
-            unstored = [opened for opened in self._open.values() if not opened.is_stored]
-        for opened in unstored:
-            with opened.lock:
-                if not opened.is_doomed:
-                    self._put(opened)
-                    self._close_if_finished(opened)
+    def _keep_row(self, _event_id: str, opened: OpenEvent) -> bool:
+        with opened.lock:
+            if opened.is_doomed:
+                return True
+            is_kept = self._put(opened)
+            self._close_if_finished(opened)
+        self._tell(opened)
+        return is_kept
+
+    def _write_file(self, folder: str, event: wire.Event) -> bool:
+        try:
+            self._clips.write_event(folder, event)
+        except WriteFailed as err:
+            log.error("event file not written, tried again later: %s", err, extra=fields(event_id=event.event_id))
+            return False
+        return True
 
     def _close_if_finished(self, opened: OpenEvent) -> None:
         if opened.is_finished and opened.is_stored:

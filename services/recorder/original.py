@@ -74,6 +74,10 @@ class OriginalWriter:
         self._held = (jpeg, pts)
         self.frames += 1
 
+    def begin_sync(self) -> None:
+        """Have what is written begin its way to disk."""
+        self._file.begin_sync()
+
     def sync(self) -> None:
         """Bring what is written to disk; from any thread. A failure is kept, and fails the next write."""
         self._file.sync()

@@ -15,6 +15,7 @@ from services.recorder.admission import CommandRejected
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
+QUIET_S: Final = 0.01  # an answer's way to who asked; what follows it competes for the processor
 
 
 class ReplyLoop:
@@ -26,11 +27,11 @@ class ReplyLoop:
         bind: str,
         answer: Callable[[bytes], wire.Reply],
         guard: Guard | None = None,
-        after_answer: Callable[[], None] | None = None,
+        after_answers: Callable[[], None] | None = None,
     ) -> None:
-        """`after_answer` is called when an answer is on its way."""
+        """`after_answers` is called when answers have gone out and no further request has come for `QUIET_S`."""
         self._answer = answer
-        self._after_answer = after_answer
+        self._after_answers = after_answers
         self.answered = 0
         self.refused = 0
         self._socket = sockets.router(context)
@@ -40,9 +41,14 @@ class ReplyLoop:
     def run(self, shutdown: Shutdown) -> None:
         """Answer until the shutdown is requested; a request that came before it is answered still."""
         try:
+            is_followed = True
             while not shutdown.requested:
-                if sockets.poll(self._socket, POLL_S):
+                if sockets.poll(self._socket, POLL_S if is_followed else QUIET_S):
                     self._answer_one()
+                    is_followed = self._after_answers is None
+                elif not is_followed and self._after_answers is not None:
+                    self._after_answers()
+                    is_followed = True
         finally:
             self._socket.close(linger=200)
 
@@ -57,8 +63,6 @@ class ReplyLoop:
         if isinstance(reply, wire.Refused):
             self.refused += 1
         self._socket.send_multipart([*frames[:begin], wire.encode(reply)])
-        if self._after_answer is not None:
-            self._after_answer()
 
     def _reply_to(self, parts: list[bytes]) -> wire.Reply:
         try:

@@ -13,7 +13,7 @@ from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
 from preroll.logs import Logs, fields
-from preroll.process import Shutdown, Watchdog
+from preroll.process import Shutdown, Watchdog, exempt_from_collection
 from services.recorder.admission import CommandRate, CommandRejected, Limits
 from services.recorder.cameras import Cameras
 from services.recorder.events import Events
@@ -79,7 +79,7 @@ class Recorder:
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
         queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)
         self._stages.resume()
-        self._control = ReplyLoop(context, settings.control_bind, self._carry_out, guard, self._events.start_writers)
+        self._control = ReplyLoop(context, settings.control_bind, self._carry_out, guard, self._events.follow_up)
         self._queries = ReplyLoop(
             context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)), guard
         )
@@ -98,6 +98,7 @@ class Recorder:
             self.shutdown.thread("queries", lambda: self._queries.run(self.shutdown)),
         ]
         ingest_end.call_on_request(lambda: self.shutdown.fail(ingest_end.reason) if ingest_end.exit_code else None)
+        exempt_from_collection()
         log.info("recorder is ready", extra=fields(clips_dir=str(self._settings.clips_dir)))
         ticks = 0
         while not self.shutdown.wait(TICK_S):

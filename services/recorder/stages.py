@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 MB: Final = 1_000_000
 GB: Final = 1_000_000_000
 RETENTION_EVERY_S: Final = 2.0
+RESUME_S: Final = 30.0
 NO_RENDITION: Final = "no rendition: "
 DAY_NS: Final = 86_400 * NS_PER_S
 
@@ -77,6 +78,7 @@ class Stages:
             opened = self._events.adopt(event)
             for clip in salvage(self._clips, opened.plan.folder, event, self._clock):
                 self._events.change_clip(event.event_id, clip.camera_id, lambda _, now=clip: now)  # type: ignore[misc]
+        self._events.wait_stored(RESUME_S)
         for event in self._index.waiting():
             opened = self._events.opened(event.event_id) or self._events.adopt(event)
             for clip in event.clips:

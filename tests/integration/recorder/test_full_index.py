@@ -13,16 +13,14 @@ from preroll.bus import BusSender
 from preroll.clock import NS_PER_S
 from services.recorder.admission import CommandRejected, Limits
 from services.recorder.cameras import Cameras
-from services.recorder.event_files import EventFiles
+from services.recorder.disk import Disk
 from services.recorder.events import Events
 from services.recorder.files import ClipsDir
 from services.recorder.index import Index
 from services.recorder.open_event import OpenEvent
 from services.recorder.recording import Recording
-from tests.support.clips import Take
 from tests.support.clocks import HandClock
 from tests.support.disks import FullDisk
-from tests.support.frames import frames
 from tests.support.waiting import wait_until
 
 BOOT = "boot-of-the-test"
@@ -46,9 +44,9 @@ class NoStage:
 
 
 class Recorder:
-    def __init__(self, root: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    def __init__(self, root: Path, context: "zmq.Context[zmq.Socket[bytes]]", disk: Disk | None = None) -> None:
         self.clock = HandClock()
-        self.clips = ClipsDir(root)
+        self.clips = ClipsDir(root, disk)
         self.index = FullIndex.open(root / "index.sqlite")
         cameras = Cameras(10, 100_000_000, 10_000_000, 4, BOOT)
         cameras.remember("cam1", self.clock.monotonic_ns())
@@ -76,10 +74,21 @@ def ready(clip: wire.Clip) -> wire.Clip:
     return clip.model_copy(update={"state": "ready"})
 
 
+def test_row_follows_a_change_of_a_clip(recorder: Recorder) -> None:
+    recorder.start()
+    recorder.events.change_clip("ev1", "cam1", ready)
+    assert recorder.events.wait_stored(5)
+    stored = recorder.index.get("ev1")
+    assert stored is not None
+    assert stored.state == "ready"
+    assert recorder.events.opened("ev1") is None
+
+
 def test_clip_that_ends_while_the_disk_is_full_is_stored_later(recorder: Recorder) -> None:
     recorder.start()
     recorder.index.is_full = True
     recorder.events.change_clip("ev1", "cam1", ready)
+    assert not recorder.events.wait_stored(5)
     assert recorder.events.get("ev1").state == "ready"
     stored = recorder.index.get("ev1")
     assert stored is not None
@@ -87,6 +96,7 @@ def test_clip_that_ends_while_the_disk_is_full_is_stored_later(recorder: Recorde
     recorder.index.is_full = False
     recorder.clock.advance(2)
     recorder.events.tick()
+    assert recorder.events.wait_stored(5)
     stored = recorder.index.get("ev1")
     assert stored is not None
     assert stored.state == "ready"
@@ -98,12 +108,15 @@ def test_row_is_tried_again_once_a_second_and_no_oftener(recorder: Recorder) -> 
     recorder.events.tick()
     recorder.index.is_full = True
     recorder.events.change_clip("ev1", "cam1", ready)
+    assert not recorder.events.wait_stored(5)
     recorder.index.is_full = False
     recorder.clock.advance(0.5)
     recorder.events.tick()
+    assert not recorder.events.wait_stored(5)
     assert recorder.events.opened("ev1") is not None
     recorder.clock.advance(NS_PER_S / 1e9)
     recorder.events.tick()
+    assert recorder.events.wait_stored(5)
     assert recorder.events.opened("ev1") is None
 
 
@@ -119,32 +132,37 @@ def test_trigger_whose_row_is_refused_is_not_accepted_and_leaves_nothing(recorde
 def test_file_of_the_event_follows_the_answer(recorder: Recorder) -> None:
     event = recorder.start()
     folder = ClipsDir.folder_of("ev1", event.triggered_unix_ns)
+    recorder.events.follow_up()
     wait_until(recorder.clips.event_file(folder).exists, 5)
     assert wire.Event.model_validate_json(recorder.clips.event_file(folder).read_bytes()).event_id == "ev1"
 
 
-def test_file_that_the_disk_refused_is_written_later(tmp_path: Path) -> None:
+def test_file_that_the_disk_refused_is_written_later(tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
     disk = FullDisk(0)
-    clips = ClipsDir(tmp_path, disk)
-    files = EventFiles(clips)
-    take = Take.of(frames(2))
-    files.write(take.plan.folder, take.event)
-    assert not files.wait_written(5)
+    recorder = Recorder(tmp_path, context, disk)
+    file = recorder.clips.event_file(ClipsDir.folder_of("ev1", recorder.start().triggered_unix_ns))
+    recorder.events.follow_up()
+    recorder.events.close(0.5)
+    assert not file.exists()
     disk.make_space(1 << 20)
-    files.try_again()
-    assert files.wait_written(5)
-    assert clips.event_file(take.plan.folder).exists()
+    recorder.clock.advance(2)
+    recorder.events.tick()
+    wait_until(file.exists, 5)
+    recorder.index.close()
 
 
-def test_file_of_an_event_that_goes_is_not_written_any_more(tmp_path: Path) -> None:
+def test_file_of_an_event_that_goes_is_not_written_any_more(
+    tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
     disk = FullDisk(0)
-    clips = ClipsDir(tmp_path, disk)
-    files = EventFiles(clips)
-    take = Take.of(frames(2))
-    files.write(take.plan.folder, take.event)
-    files.forget(take.plan.folder)
-    clips.remove_event(take.plan.folder)
+    recorder = Recorder(tmp_path, context, disk)
+    recorder.start()
+    recorder.events.follow_up()
+    recorder.events.change_clip("ev1", "cam1", ready)
+    recorder.events.delete(wire.DeleteEvent(event_id="ev1"))
     disk.make_space(1 << 20)
-    files.try_again()
-    assert files.wait_written(5)
-    assert list(clips.folders()) == []
+    recorder.clock.advance(2)
+    recorder.events.tick()
+    recorder.events.close(5)
+    assert list(recorder.clips.folders()) == []
+    recorder.index.close()
