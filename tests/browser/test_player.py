@@ -1,12 +1,13 @@
 """The player: all cameras of an event on one time axis, in step within a frame."""
 
-import io
+import hashlib
 import zipfile
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.support.pages import drawn_number, moments, wait_steady
+from tests.support.pages import drawn_number, look_at, moments, wait_steady
 from tests.support.processes import Json, System
 from tests.support.waiting import wait_until
 
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.timeout(90)
 
 CAMERAS = ("conveyor", "press-left", "press-right")
 PERIOD_S = 1 / 25
+JITTER_S = 0.01  # of a drawn camera's own times, on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def spread_s(shown: dict[str, float]) -> float:
 def assert_pictures_are_what_is_named(page: Page) -> None:
     for camera_id in CAMERAS:
         screen = page.locator(f"figure[data-camera={camera_id}]")
-        assert str(drawn_number(screen.locator("video"))) == screen.get_attribute("data-seq")
+        assert str(drawn_number(screen.locator("canvas"))) == screen.get_attribute("data-seq")
 
 
 def test_it_opens_on_the_trigger_frame_of_every_camera(page: Page, event: Json) -> None:
@@ -47,27 +49,32 @@ def test_it_opens_on_the_trigger_frame_of_every_camera(page: Page, event: Json) 
     assert_pictures_are_what_is_named(page)
 
 
-def test_all_cameras_play_in_step_within_one_frame(page: Page, event: Json) -> None:
+@pytest.mark.parametrize("rate", ["1×", "0.5×"])
+def test_all_cameras_play_in_step_within_one_frame(page: Page, event: Json, rate: str) -> None:
     opened(page, event)
     page.keyboard.press("Home")
     wait_steady(lambda: moments(page))
+    page.get_by_text(rate, exact=True).click()
     page.locator("#play").click()
-    wait_until(lambda: min(moments(page).values()) > -1.2, 10, "it plays")
-    spreads: list[float] = []
+    lags_s: list[float] = []
 
     def is_played() -> bool:
-        shown = moments(page)
-        spreads.append(spread_s(shown))
-        return min(shown.values()) > 1.2
+        look = look_at(page)
+        lags_s.extend(look.moment_s - shown_s for shown_s in look.shown_s.values())
+        assert look.drawn == look.named
+        return look.moment_s > -0.5
 
-    wait_until(is_played, 15, "it plays on")
+    # A camera's first frame is up to a period later than the window's begin, and is shown before its time.
+    wait_until(lambda: look_at(page).moment_s > -2 + PERIOD_S, 10, "every camera has begun")
+    wait_until(is_played, 20, "it plays on")
     page.keyboard.press("Space")
     wait_steady(lambda: moments(page))
-    spreads.sort()
-    # A camera's frames may lie up to a period apart from another's, and each is shown by its own turn of the display.
-    # Chromium draws in software here, and on a busy machine a turn may come late: hence the median.
-    assert spreads[len(spreads) // 2] <= 2 * PERIOD_S + 0.002
-    assert spread_s(moments(page)) <= PERIOD_S + 0.002
+    # Each camera shows its last frame that is not later than the clock. Where the browser skips a frame of a video, as
+    # it may when a turn of the display comes late, that camera stays on the one before: two periods, and rarely.
+    assert min(lags_s) >= -0.001
+    assert max(lags_s) <= 2 * PERIOD_S + JITTER_S
+    assert sum(lag_s <= PERIOD_S + JITTER_S for lag_s in lags_s) >= 0.95 * len(lags_s), sorted(lags_s)[-20:]
+    assert spread_s(moments(page)) <= PERIOD_S + JITTER_S
     assert_pictures_are_what_is_named(page)
 
 
@@ -138,12 +145,38 @@ def test_delete_asks_first(page: Page, system: System) -> None:
     assert system.http.get(f"/events/{event_id}").status_code == 404
 
 
-def test_all_clips_come_in_one_archive(page: Page, system: System, event: Json) -> None:
+def downloaded(page: Page, link: Locator, into: Path) -> str:
+    """What a click on a link saves, in `into`; the name that the browser gives it."""
+    with page.expect_download() as waiting:
+        link.click()
+    waiting.value.save_as(into)
+    return waiting.value.suggested_filename
+
+
+def test_a_clip_is_saved_byte_for_byte(page: Page, event: Json, tmp_path: Path) -> None:
     opened(page, event)
-    address = page.locator("#archive").get_attribute("href") or ""
-    answer = system.http.get(address)
-    assert answer.status_code == 200
-    names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
+    saved = tmp_path / "clip.mp4"
+    name = downloaded(page, page.get_by_role("link", name="Download MP4 of conveyor"), saved)
+    assert name.endswith(".mp4")
+    clip = next(clip for clip in event["clips"] if clip["camera_id"] == "conveyor")
+    assert hashlib.sha256(saved.read_bytes()).hexdigest() == clip["files"]["clip"]["sha256"]
+
+
+def test_the_link_of_an_event_is_copied(page: Page, event: Json) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(page, event)
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator(".notice")).to_contain_text("Link copied.")
+    assert page.evaluate("() => navigator.clipboard.readText()") == page.url
+
+
+def test_all_clips_come_in_one_archive(page: Page, event: Json, tmp_path: Path) -> None:
+    opened(page, event)
+    saved = tmp_path / "event.zip"
+    assert downloaded(page, page.get_by_role("link", name="Download all"), saved).endswith(".zip")
+    with zipfile.ZipFile(saved) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
     assert {f"{camera_id}.mp4" for camera_id in CAMERAS} <= {name.rsplit("/", 1)[-1] for name in names}
 
 

@@ -1,6 +1,7 @@
 """Looking at Preroll's pages as a person would: what is drawn in a picture on the screen, and what must never happen."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,10 +21,10 @@ CHROMIUM_ARGS: Final = (
 # The number that the drawn camera writes into its pictures: 32 squares, the least significant first, white for 1.
 _READ_NUMBER: Final = """
 (element) => {
-    const width = element.videoWidth ?? element.naturalWidth;
+    const width = element.naturalWidth ?? element.width;
     const canvas = document.createElement('canvas');
     canvas.width = width;
-    canvas.height = element.videoHeight ?? element.naturalHeight;
+    canvas.height = element.naturalHeight ?? element.height;
     const brush = canvas.getContext('2d', {willReadFrequently: true});
     brush.drawImage(element, 0, 0);
     const side = Math.floor(width / 40);
@@ -62,7 +63,7 @@ class Watched:
 
 
 def drawn_number(element: Locator) -> int:
-    """The frame number read out of the picture that an image or a video shows now."""
+    """The frame number read out of the picture that an image or a canvas shows now."""
     number: int = element.evaluate(_READ_NUMBER)
     return number
 
@@ -80,6 +81,32 @@ def moments(page: Page) -> dict[str, float]:
         ".map((screen) => [screen.dataset.camera, Number(screen.dataset.moment)]))"
     )
     return {camera_id: float(moment) for camera_id, moment in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The player at one instant: its clock, and of each camera the frame's moment, its number named and drawn."""
+
+    moment_s: float
+    shown_s: dict[str, float]
+    named: dict[str, int]
+    drawn: dict[str, int]
+
+
+def look_at(page: Page) -> Look:
+    """All cameras in one turn of the page, between which nothing on it can change."""
+    moment_s, screens = page.evaluate(
+        f"""() => [Number(document.getElementById('seek').value),
+            [...document.querySelectorAll('figure.screen[data-moment]')].map((screen) => [screen.dataset.camera,
+                Number(screen.dataset.moment), Number(screen.dataset.seq),
+                ({_READ_NUMBER})(screen.querySelector('canvas'))])]"""
+    )
+    return Look(
+        moment_s=float(moment_s),
+        shown_s={camera_id: float(shown_s) for camera_id, shown_s, _, _ in screens},
+        named={camera_id: int(named) for camera_id, _, named, _ in screens},
+        drawn={camera_id: int(drawn) for camera_id, _, _, drawn in screens},
+    )
 
 
 def wait_steady(look: Callable[[], Any], timeout_s: float = 5) -> Any:

@@ -90,6 +90,7 @@ async function place(clip, triggeredUs) {
   const screen = new Screen(clip, clip.files.clip.url, frames.get(clip.camera_id) ?? null, startS, {
     changed: player.measured,
     chosen: player.chosen,
+    arrived: player.arrived,
     failed: (failed) => unplayable(clip, failed),
   });
   placed.set(clip.camera_id, { kind, screen, element: screen.element });

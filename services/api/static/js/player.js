@@ -1,6 +1,7 @@
-// Plays all cameras of an event on one time axis: one clock here, every video follows it.
+// Plays all cameras of an event on one time axis: one clock here, every camera shows its frame of that clock.
 //
-// The clock waits while any video has no picture for the moment, so cameras never drift apart.
+// The clock goes only as far as every camera has its frame, and all cameras change their pictures in one turn of the
+// display: while playing, stepping and seeking alike, what is on the screen belongs to one moment.
 
 import { byId, make, setAttribute, setStyle, setText } from "./dom.js";
 import { Lanes } from "./lanes.js";
@@ -16,6 +17,7 @@ export class Player extends EventTarget {
   #momentS = 0;
   #rate = 1;
   #isPlaying = false;
+  #isMoved = false; // the moment has changed since the screens were asked for their frames
   #tickedAt = 0;
   #fromS = 0;
   #toS = 1;
@@ -32,6 +34,9 @@ export class Player extends EventTarget {
     this.#seek.addEventListener("input", () => this.seek(Number(this.#seek.value)));
     this.chosen = (screen) => this.#choose(screen);
     this.measured = () => this.#measure();
+    this.arrived = () => this.#settle();
+    // A hidden page has no turns of the display.
+    document.addEventListener("visibilitychange", () => document.hidden && this.pause());
   }
 
   get momentS() {
@@ -55,7 +60,7 @@ export class Player extends EventTarget {
     setAttribute(byId("screens"), "data-count", this.#screens.length);
     this.#choose(this.#lead ?? screen);
     this.#measure();
-    screen.show(this.#momentS);
+    this.seek(this.#momentS);
   }
 
   remove(screen) {
@@ -64,6 +69,7 @@ export class Player extends EventTarget {
     setAttribute(byId("screens"), "data-count", this.#screens.length);
     this.#choose(this.#lead === screen ? (this.#screens[0] ?? null) : this.#lead);
     this.#measure();
+    this.#settle();
   }
 
   setLanes(lanes) {
@@ -90,8 +96,8 @@ export class Player extends EventTarget {
   seek(momentS) {
     this.#momentS = Math.min(this.#toS, Math.max(this.#fromS, momentS));
     this.#tickedAt = performance.now();
-    if (this.#isPlaying) for (const screen of this.#screens) screen.hold();
-    else for (const screen of this.#screens) screen.show(this.#momentS);
+    this.#isMoved = true;
+    this.#settle();
     this.#draw();
   }
 
@@ -130,15 +136,28 @@ export class Player extends EventTarget {
     if (!this.#isPlaying) return;
     const elapsedS = Math.min(0.25, Math.max(0, (now - this.#tickedAt) / 1000));
     this.#tickedAt = now;
-    if (this.#screens.every((screen) => screen.isReadyAt(this.#momentS))) this.#momentS += elapsedS * this.#rate;
+    const reachS = Math.min(this.#toS, ...this.#screens.map((screen) => screen.reachS(this.#momentS)));
+    this.#momentS = Math.max(this.#momentS, Math.min(reachS, this.#momentS + elapsedS * this.#rate));
     if (this.#momentS >= this.#toS) {
-      this.#momentS = this.#toS;
       this.pause();
       return;
     }
-    for (const screen of this.#screens) screen.follow(this.#momentS, this.#rate);
+    for (const screen of this.#screens) {
+      screen.present(this.#momentS);
+      screen.follow(this.#momentS, this.#rate);
+    }
     this.#draw();
     requestAnimationFrame((next) => this.#tick(next));
+  }
+
+  // Frames that were asked for are shown when the last of them has come; only then is the next moment asked for, so that
+  // pulling the slider shows all it can.
+  #settle() {
+    if (this.#screens.some((screen) => screen.isDue)) return;
+    if (!this.#isPlaying) for (const screen of this.#screens) screen.present(this.#momentS);
+    if (!this.#isMoved) return;
+    this.#isMoved = false;
+    for (const screen of this.#screens) screen.show(this.#momentS);
   }
 
   #measure() {
