@@ -1,10 +1,12 @@
 """Does what may come behind an answer or a change: the newest state of each thing, one at a time.
 
-A thread is there while there is anything to do. What could not be done (the disk is full) stays, and is tried again when
+A thread is there while there is anything to do. It waits a little first, so that changes which come together (the clips
+of one event end at once) are done as one. What could not be done (the disk is full) stays, and is tried again when
 it is asked for.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -15,8 +17,9 @@ Item = TypeVar("Item")
 class Deferred(Generic[Key, Item]):
     """`carry_out(key, item)` does it, from a thread of its own; false when it could not be done. It raises nothing."""
 
-    def __init__(self, name: str, carry_out: Callable[[Key, Item], bool]) -> None:
+    def __init__(self, name: str, carry_out: Callable[[Key, Item], bool], gather_s: float = 0) -> None:
         self._name = name
+        self._gather_s = gather_s
         self._carry_out = carry_out
         self._changed = threading.Condition()
         self._waiting: dict[Key, Item] = {}
@@ -53,6 +56,7 @@ class Deferred(Generic[Key, Item]):
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
 
     def _run(self) -> None:
+        time.sleep(self._gather_s)
         is_done = True
         while True:
             with self._changed:

@@ -37,6 +37,7 @@ from services.recorder.window import Window
 log = logging.getLogger(__name__)
 
 TRY_AGAIN_NS: Final = NS_PER_S
+GATHER_S: Final = 0.05
 
 
 class ClipsStage(Protocol):
@@ -79,7 +80,7 @@ class Events:
         self._try_again_ns = 0
         # The event's file serves to rebuild a lost index, a clip's sidecar says what its row is to say: both may wait.
         self._files: Deferred[str, wire.Event] = Deferred("event-files", self._write_file)
-        self._rows: Deferred[str, OpenEvent] = Deferred("event-rows", self._keep_row)
+        self._rows: Deferred[str, OpenEvent] = Deferred("event-rows", self._keep_row, GATHER_S)
         self.stage: ClipsStage | None = None
 
     # --- looking

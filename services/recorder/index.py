@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 SCHEMA_VERSION: Final = 2
 BUSY_S: Final = 5.0
-LOG_BYTES: Final = 4_500_000  # SQLite begins anew after 1000 pages of 4 KiB
+# SQLite begins its log anew once all of it is in the database: `settle` sees to that long before it is as long as this,
+# and the commit that makes it longer does it itself.
+LOG_PAGES: Final = 4_000
+LOG_BYTES: Final = 4 * 1024 * LOG_PAGES
 _SCHEMA: Final = """
 CREATE TABLE event (
     number INTEGER PRIMARY KEY,
@@ -118,6 +121,10 @@ class Index:
             self._writer.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
         except sqlite3.Error as err:
             log.warning("the index's log could not be laid out: %s", err)
+
+    def settle(self) -> None:
+        """Bring what the log holds into the database, so that no commit has to; holds up no reader and no writer."""
+        self._read("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         with self._lock, self._readers_lock:
@@ -265,6 +272,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     except sqlite3.Error:
         connection.close()
         raise

@@ -217,6 +217,7 @@ class Stages:
         while not self._ended.wait(RETENTION_EVERY_S):
             try:
                 self._make_room()
+                self._index.settle()
             except Exception:
                 log.exception("retention failed")
 
