@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import sys
 import threading
 import time
@@ -37,7 +38,7 @@ def wait_saved(system: System, event_id: str) -> dict[str, Any]:
 
 
 def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
-    """Trigger all cameras again and again; seconds of answers and of `saved`."""
+    """Trigger all cameras again and again, `wait_s` seconds apart in the mean; milliseconds of answers and of `saved`."""
     pictures = folder / "pictures"
     premade.make(pictures, 60, 1920, 1080, JPEG_BYTES)
     with System(folder) as system:
@@ -60,7 +61,8 @@ def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
             events: list[str] = []
             plc = http.client.HTTPConnection("127.0.0.1", system.http_port, timeout=10)  # quick: the API is measured
             busy = 0
-            pace = threading.Event()  # never set: triggers come at their own pace
+            pace = threading.Event()  # never set
+            dice = random.Random(triggers)
             for _ in range(triggers):
                 began_s = time.perf_counter()
                 plc.request("POST", "/trigger", b'{"pre_s": 1, "post_s": 1}')
@@ -71,7 +73,7 @@ def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
                 accepted_after.append(accepted["accepted_after_s"])
                 events.append(accepted["event_id"])
                 busy += system.http.get("/status").json()["recorder"]["encodes_running"] > 0
-                pace.wait(wait_s)
+                pace.wait(dice.uniform(0.5, 1.5) * wait_s)  # not in step with the windows' ends
             plc.close()
             saved: list[float] = []
             for event_id in events:
