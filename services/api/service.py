@@ -16,6 +16,7 @@ from preroll.guard import Guard, on_duty
 from preroll.keys import Keys as CurveKeys
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
+from preroll.turns import take_short_turns
 from services.api.access import Keys
 from services.api.app import create_app, layered
 from services.api.bus_receiver import BusReceiver
@@ -120,6 +121,7 @@ async def _serve(
 def main() -> int:
     """Run the API by the settings in the environment; its exit code."""
     settings = ApiSettings.load_or_exit()
+    take_short_turns()
     host = socket.gethostname()
     shutdown = Shutdown()
     shutdown.watch_signals()

@@ -13,6 +13,7 @@ from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog
+from preroll.turns import take_short_turns
 from services.capture.loop import CaptureLoop
 from services.capture.numbering import Numbering
 from services.capture.publisher import FramePublisher
@@ -32,6 +33,7 @@ def run(settings: CaptureSettings) -> None:
     shutdown.watch_signals()
     clock = SystemClock()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    take_short_turns()
     keys = settings.load_keys()
     guard = Guard(context, keys) if keys and settings.frames_bind else None
     if guard:

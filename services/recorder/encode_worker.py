@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
 
+from preroll.turns import take_long_turns
 from preroll.wire import Scalar
 from services.recorder.disk import Disk, StorageFull
 from services.recorder.encoder import EncoderUnusable, probe, render
@@ -45,6 +46,7 @@ def _give_way() -> None:
     """
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    take_long_turns()
     if sys.platform == "linux":
         os.setsid()
         with contextlib.suppress(OSError):

@@ -14,6 +14,7 @@ from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog, exempt_from_collection
+from preroll.turns import take_short_turns
 from services.recorder.admission import CommandRate, CommandRejected, Limits
 from services.recorder.cameras import Cameras
 from services.recorder.events import Events
@@ -171,6 +172,7 @@ class Recorder:
 def main() -> int:
     """Run the recorder by the settings in the environment; its exit code."""
     settings = RecorderSettings.load_or_exit()
+    take_short_turns()
     # The interpreter goes round among the threads that have work: a trigger's answer must not wait long for its turn.
     sys.setswitchinterval(SWITCH_S)
     host = socket.gethostname()

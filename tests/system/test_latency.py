@@ -6,11 +6,13 @@ import random
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from preroll.turns import take_short_turns
 from tests.support import premade
 from tests.support.processes import System
 from tests.support.programs import Program
@@ -97,10 +99,18 @@ def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
     }
 
 
+def measured(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
+    """As `measure`, by a thread of short turns: the caller and the cameras, here on the same processors, stand for
+    machines of their own, which no encoder of ours keeps waiting.
+    """
+    with ThreadPoolExecutor(1, initializer=take_short_turns) as caller:
+        return caller.submit(measure, folder, triggers, wait_s).result()
+
+
 @pytest.mark.timeout(240)
 def test_triggers_are_answered_and_clips_saved_at_once(tmp_path: Path) -> None:
     """A few, with limits that a busy machine of two cores keeps too; `make soak` holds the real ones."""
-    figures = measure(tmp_path, triggers=6, wait_s=0.5)
+    figures = measured(tmp_path, triggers=6, wait_s=0.5)
     print(json.dumps(figures))
     assert figures["answered_p50_ms"] < 200
     assert figures["saved_p50_ms"] < 1000
@@ -109,7 +119,7 @@ def test_triggers_are_answered_and_clips_saved_at_once(tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 def test_the_slowest_in_a_hundred_is_soon_enough(tmp_path: Path) -> None:
-    figures = measure(tmp_path, triggers=120, wait_s=1)
+    figures = measured(tmp_path, triggers=200, wait_s=1)
     print(json.dumps(figures))
     assert figures["answered_p99_ms"] <= 10
     assert figures["saved_p99_ms"] <= 250
