@@ -17,7 +17,7 @@ from services.api.timings import Timings
 
 log = logging.getLogger(__name__)
 
-BURST: Final = 200
+BURST: Final = 10  # some milliseconds: a request that waits is not to wait for more
 
 
 class BusReceiver:
