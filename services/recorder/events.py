@@ -146,15 +146,15 @@ class Events:
         with contextlib.suppress(queue.Empty):
             while True:
                 opened = self._accepted.get_nowait()
-                event = opened.event
-                log.info(
-                    "event accepted", extra=fields(event_id=event.event_id, cameras=len(event.clips), state=event.state)
-                )
                 with opened.lock:
+                    event = opened.event
                     if not opened.is_doomed:
                         self._tell(opened)
                         self._files.put(opened.plan.folder, event)
-                self._start_writers(opened)
+                        self._start_writers(opened)
+                log.info(
+                    "event accepted", extra=fields(event_id=event.event_id, cameras=len(event.clips), state=event.state)
+                )
 
     def amend(self, command: wire.AmendEvent) -> wire.EventReply:
         """Move the end of a running window; an end that has passed already means now.
@@ -196,7 +196,7 @@ class Events:
             return wire.Done()
         with opened.lock:
             opened.is_doomed = True
-            is_busy = opened.is_recording
+            is_busy = opened.is_recording and opened.has_writers
             for recording in opened.recordings.values():
                 recording.end("deleted")
         self._index.delete(command.event_id)
@@ -264,7 +264,7 @@ class Events:
                         self._acceptance.begin_recordings(opened, now_ns)
                     opened.restate_clips(state="recording")
                     self._store(opened)
-                self._start_writers(opened)
+                    self._start_writers(opened)
 
     # --- start and end of the recorder
 
@@ -326,6 +326,7 @@ class Events:
 
     def _start_writers(self, opened: OpenEvent) -> None:
         assert self.stage is not None
+        opened.has_writers = True
         for recording in opened.recordings.values():
             self.stage.write(opened, recording)
 

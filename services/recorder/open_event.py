@@ -69,6 +69,7 @@ class OpenEvent:
     event: wire.Event
     plan: EventPlan
     recordings: dict[str, Recording] = field(default_factory=dict)
+    has_writers: bool = False
     is_doomed: bool = False  # deleted while recording: goes when its writers are done
     is_stored: bool = True  # false while the index lacks its last change, the disk being full
     lock: threading.RLock = field(default_factory=threading.RLock)

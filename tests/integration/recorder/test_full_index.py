@@ -137,6 +137,15 @@ def test_file_of_the_event_follows_the_answer(recorder: Recorder) -> None:
     assert wire.Event.model_validate_json(recorder.clips.event_file(folder).read_bytes()).event_id == "ev1"
 
 
+def test_an_event_deleted_before_its_writers_began_is_gone_at_once(recorder: Recorder) -> None:
+    recorder.start()
+    recorder.events.delete(wire.DeleteEvent(event_id="ev1"))
+    recorder.events.follow_up()
+    assert recorder.events.opened("ev1") is None
+    assert recorder.events.active() == []
+    assert recorder.start().event_id == "ev1"
+
+
 def test_file_that_the_disk_refused_is_written_later(tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
     disk = FullDisk(0)
     recorder = Recorder(tmp_path, context, disk)
