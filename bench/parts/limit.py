@@ -85,7 +85,7 @@ def _fed(place: Place, system: System, count: int, *, is_captured: bool) -> Json
                     system.start("capture", name, camera_id=name, source=f"http://127.0.0.1:{port}/{number}")
                     for number, name in enumerate(names)
                 ]
-            asker.wait_ring(ring_s - 0.2, count, 30 + count)
+            asker.wait_ring(ring_s - 0.2, count, 30 + (count if is_captured else 0))
             found = _measured(place, asker, system, recorder, captures, feeder)
         return found | _verdict(found, feeder)
 
