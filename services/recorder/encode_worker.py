@@ -42,7 +42,7 @@ def _give_way() -> None:
     """Let every other process go first.
 
     Niceness counts within a scheduling group. Linux makes a group of each session, and a recorder that encodes would be
-    the equal of an API that wakes to answer: measured, that waits for up to 4 ms, in a session of its own for 0.06.
+    the equal of an API that wakes to answer, which then waits for a tick of the clock.
     """
     if hasattr(os, "nice"):
         os.nice(NICENESS)
