@@ -150,7 +150,9 @@ export class Screen {
   #keep(mediaS) {
     // A page that is being left has let go of its videos' files, and is still told of a frame.
     if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
-    const frame = this.#frameOf(mediaS);
+    // When this is told late, the video may have gone on to its next frame: the name is that of the picture taken.
+    const source = globalThis.VideoFrame ? new VideoFrame(this.video) : this.video;
+    const frame = this.#frameOf(source.timestamp === undefined ? mediaS : source.timestamp / 1e6);
     if (!this.video.seeking) this.isDue = false;
     // After a jump back, what was ahead is no longer to come.
     const later = this.#held.findIndex((other) => other.momentS >= frame.momentS);
@@ -158,7 +160,8 @@ export class Screen {
     if (this.#held.length >= HELD_MAX) this.#letGo(1);
     const { canvas } = this.#brush;
     Object.assign(canvas, { width: this.video.videoWidth, height: this.video.videoHeight });
-    this.#brush.drawImage(this.video, 0, 0, canvas.width, canvas.height);
+    this.#brush.drawImage(source, 0, 0, canvas.width, canvas.height);
+    source.close?.();
     frame.picture = canvas.transferToImageBitmap();
     this.#held.push(frame);
   }
