@@ -3,14 +3,18 @@
 A socket belongs to the thread that made it. `bind` and `connect` are where it gets its keys, if there are any.
 """
 
+import os
 import time
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import zmq
 
 from preroll import wire
 from preroll.guard import Guard
 from preroll.keys import ClientKeys
+from preroll.turns import Precedence
+
+C = TypeVar("C", bound=zmq.Context[Any])
 
 FRAMES_QUEUED: Final = 60  # about two seconds of one camera at 30 frames a second
 BUS_QUEUED: Final = 10_000
@@ -20,6 +24,17 @@ RECONNECT_MS: Final = 100
 RECONNECT_MAX_MS: Final = 2_000
 HANDSHAKE_MS: Final = 5_000
 FRAME_PARTS_MAX_BYTES: Final = wire.FRAME_MAX_BYTES
+
+
+def with_precedence(context: C, *, is_permitted: bool) -> C:
+    """The context, which has no socket yet, with its own threads, that carry every frame and answer, going first.
+
+    `is_permitted` is what `turns.go_first` said: libzmq ends the process where it is not.
+    """
+    if is_permitted:
+        context.set(zmq.THREAD_SCHED_POLICY, os.SCHED_RR)
+        context.set(zmq.THREAD_PRIORITY, Precedence.FRAMES)
+    return context
 
 
 def publisher(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:

@@ -30,7 +30,7 @@ MomentText = Annotated[
 def to_rfc3339(unix_ns: int) -> str:
     """UTC with microseconds: `2026-03-01T12:00:00.000000Z`."""
     whole_s, rest_ns = divmod(unix_ns, NS_PER_S)
-    return f"{datetime.fromtimestamp(whole_s, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
+    return f"{datetime.fromtimestamp(whole_s, UTC).isoformat()[:19]}.{rest_ns // 1000:06d}Z"
 
 
 def from_rfc3339(text: str) -> int:

@@ -30,7 +30,7 @@ class Parts:
     gate: Gate
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:  # as a function it would be called in another thread
     parts: Parts = request.app.state.parts
     return parts
 

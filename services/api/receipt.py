@@ -8,7 +8,7 @@ from preroll import wire
 from preroll.clock import Instant
 
 
-def _receipt(request: Request) -> wire.InstantRecord:
+async def _receipt(request: Request) -> wire.InstantRecord:  # as a function it would be called in another thread
     received: Instant = request.scope["preroll.received"]
     return wire.InstantRecord(boot_id=received.boot_id, monotonic_ns=received.monotonic_ns, unix_ns=received.unix_ns)
 

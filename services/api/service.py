@@ -10,13 +10,14 @@ import uvicorn
 import zmq
 import zmq.asyncio
 
+from preroll import sockets
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
 from preroll.keys import Keys as CurveKeys
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
-from preroll.turns import take_short_turns
+from preroll.turns import Precedence, go_first, take_short_turns
 from services.api.access import Keys
 from services.api.app import create_app, layered
 from services.api.bus_receiver import BusReceiver
@@ -45,7 +46,8 @@ class Server(uvicorn.Server):
 async def serve(settings: ApiSettings, shutdown: Shutdown) -> None:
     """Serve until the shutdown is requested."""
     keys = settings.load_keys()
-    context = zmq.asyncio.Context()
+    is_permitted = go_first(Precedence.ANSWERS)
+    context = sockets.with_precedence(zmq.asyncio.Context(), is_permitted=is_permitted)
     try:
         with on_duty(context, keys) as guard:
             await _serve(settings, shutdown, context, keys, guard)

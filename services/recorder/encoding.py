@@ -17,6 +17,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Final
 
 from preroll.logs import fields
+from preroll.turns import take_short_turns
 from services.recorder.jobs import FALLBACK, Encoding, Job, JobDone, JobFailed, Probe, Request, Usable
 
 log = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class EncodePool:
                 thread.join(5)
 
     def _serve(self) -> None:
+        take_short_turns()  # a worker inherits this, and no real-time priority
         if hasattr(signal, "pthread_sigmask"):
             # A worker inherits this, so that Ctrl-C cannot end it before it has said that it ignores it.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

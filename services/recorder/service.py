@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import zmq
 
-from preroll import wire
+from preroll import sockets, wire
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog, exempt_from_collection
-from preroll.turns import take_short_turns
+from preroll.turns import Precedence, go_first, take_short_turns
 from services.recorder.admission import CommandRate, CommandRejected, Limits
 from services.recorder.cameras import Cameras
 from services.recorder.events import Events
@@ -94,8 +94,8 @@ class Recorder:
         # The ingest thread goes on while the clips of the last moment are being saved.
         ingest_end = Shutdown()
         threads = [
-            ingest_end.thread("ingest", lambda: self._ingest.run(ingest_end, watchdog)),
-            self.shutdown.thread("control", lambda: self._control.run(self.shutdown)),
+            ingest_end.thread("ingest", lambda: self._take_frames(ingest_end, watchdog)),
+            self.shutdown.thread("control", self._answer_commands),
             self.shutdown.thread("queries", lambda: self._queries.run(self.shutdown)),
         ]
         ingest_end.call_on_request(lambda: self.shutdown.fail(ingest_end.reason) if ingest_end.exit_code else None)
@@ -116,6 +116,14 @@ class Recorder:
             thread.join(2)
         watchdog.stop()
         self._index.close()
+
+    def _take_frames(self, end: Shutdown, watchdog: Watchdog) -> None:
+        go_first(Precedence.FRAMES)
+        self._ingest.run(end, watchdog)
+
+    def _answer_commands(self) -> None:
+        go_first(Precedence.ANSWERS)
+        self._control.run(self.shutdown)
 
     def _carry_out(self, data: bytes) -> wire.Reply:
         if not self._rate.allows(self._clock.monotonic_ns()):
@@ -173,12 +181,15 @@ def main() -> int:
     """Run the recorder by the settings in the environment; its exit code."""
     settings = RecorderSettings.load_or_exit()
     take_short_turns()
+    # All threads: one that holds the interpreter and waits for a processor keeps those waiting that go before it.
+    is_permitted = go_first(Precedence.WRITING, is_passed_on=True)
     # The interpreter goes round among the threads that have work: a trigger's answer must not wait long for its turn.
     sys.setswitchinterval(SWITCH_S)
     host = socket.gethostname()
     logs = Logs("recorder", host, settings.log_level)
     keys = settings.load_keys()
-    with zmq.Context[zmq.Socket[bytes]]() as context, on_duty(context, keys) as guard:
+    context = sockets.with_precedence(zmq.Context[zmq.Socket[bytes]](), is_permitted=is_permitted)
+    with context, on_duty(context, keys) as guard:
         to_api = keys.toward("api") if keys else None
         bus = BusSender(context, settings.bus_connect, "recorder", host, SystemClock(), to_api)
         bus.start()

@@ -1,5 +1,6 @@
 """`docker compose up`, as a person on a PC uses it."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,13 @@ def test_a_container_has_no_more_rights_than_it_needs(compose: Compose, service:
     assert host["Memory"] > 0
     assert host["LogConfig"]["Type"] == "local"
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", ["api", "recorder"])
+def test_what_must_not_wait_has_real_time_priority(compose: Compose, service: str) -> None:
+    """Compose sets the limit that permits it; no capability is needed."""
+    policies = compose("exec", service, "sh", "-c", "cut -d' ' -f41 /proc/[0-9]*/task/*/stat").split()
+    assert policies.count(str(os.SCHED_RR)) >= 2, policies
 
 
 @pytest.mark.parametrize("service", ["api", "recorder", "capture"])

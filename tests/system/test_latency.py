@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from preroll.turns import take_short_turns
+from preroll.turns import Precedence, go_first, take_short_turns
 from tests.support import premade
 from tests.support.processes import System
 from tests.support.programs import Program
@@ -99,11 +99,16 @@ def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
     }
 
 
+def _go_first() -> None:
+    take_short_turns()
+    go_first(Precedence.FRAMES, is_passed_on=True)
+
+
 def measured(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
-    """As `measure`, by a thread of short turns: the caller and the cameras, here on the same processors, stand for
-    machines of their own, which no encoder of ours keeps waiting.
+    """As `measure`, by a thread that goes first: the caller and the cameras, here on the same processors, stand for
+    machines of their own, which nothing of ours keeps waiting.
     """
-    with ThreadPoolExecutor(1, initializer=take_short_turns) as caller:
+    with ThreadPoolExecutor(1, initializer=_go_first) as caller:
         return caller.submit(measure, folder, triggers, wait_s).result()
 
 
