@@ -1,5 +1,6 @@
 """The log viewer: filters, pauses, and keeps up with a flood."""
 
+import re
 import secrets
 import time
 
@@ -23,14 +24,21 @@ class Talker:
         self._sender_id = secrets.token_hex(8)
         self._number = 0
 
-    def say(self, message: str, level: wire.Level = "INFO", camera_id: str = "conveyor", event_id: str = "") -> None:
+    def say(
+        self,
+        message: str,
+        level: wire.Level = "INFO",
+        camera_id: str = "conveyor",
+        event_id: str = "",
+        service: wire.Service = "capture",
+    ) -> None:
         fields: dict[str, wire.Scalar] = {"camera_id": camera_id}
         if event_id:
             fields["event_id"] = event_id
         self._socket.send(
             wire.encode(
                 wire.LogMessage(
-                    service="capture",
+                    service=service,
                     instance=camera_id,
                     sender_id=self._sender_id,
                     number=self._number,
@@ -100,6 +108,69 @@ def test_a_record_opens_by_key_and_its_event_can_be_followed(page: Page, talker:
     expect(page.locator("#detail .full")).to_have_text(f"{mark} of an event")
     page.get_by_role("button", name="Follow this event").click()
     assert f"event=event-{mark}" in page.url
+
+
+def test_an_event_is_followed_through_all_services_and_nothing_else_is_shown(page: Page, talker: Talker) -> None:
+    mark = secrets.token_hex(4)
+    followed, others = f"event-{mark}", (f"event-{mark}0", f"event-{mark[:-1]}", "")
+
+    def all_speak(when: str) -> list[str]:
+        services: tuple[wire.Service, ...] = ("api", "recorder", "capture")
+        for service in services:
+            talker.say(f"{mark} {service} {when}", event_id=followed, service=service)
+            for other in others:
+                talker.say(f"{mark} of another, {followed}", event_id=other, service=service)
+        talker.say(f"{mark} end {when}")
+        return [f"{mark} {service} {when}" for service in services]
+
+    page.goto("/viewer")
+    before = all_speak("before")
+    page.get_by_label("Text").fill(mark)
+    expect(page.locator(".log-row:visible")).to_have_count(13)
+    page.locator(".log-row:visible").filter(has_text=before[0]).click()
+    page.get_by_role("button", name="Follow this event").click()
+    page.get_by_label("Text").fill("")
+    expect(page.locator(".log-row:visible .message")).to_have_text(before)
+    live = all_speak("live")
+    expect(page.locator(".log-row:visible .message")).to_have_text([*before, *live])
+    page.goto(page.url)  # the address is all that it takes
+    expect(page.locator(".log-row:visible .message")).to_have_text([*before, *live])
+    page.get_by_label("Event id").fill("")
+    page.get_by_label("Text").fill(mark)
+    expect(page.locator(".log-row:visible")).to_have_count(26)  # the others had come; they were not shown
+
+
+def test_jump_to_now_leads_back_from_far_and_follows_again(page: Page, talker: Talker) -> None:
+    page.goto("/viewer")
+    mark = secrets.token_hex(4)
+    page.get_by_label("Text").fill(mark)
+    rows = page.locator(".log-row:visible .message")
+    for number in range(300):
+        talker.say(f"{mark} {number}")
+    expect(page.locator("#tally")).to_contain_text("300 of")
+    page.get_by_role("listbox").press("Home")
+    expect(page.locator("#tally")).to_contain_text("Scrolled back")
+    talker.say(f"{mark} while away")
+    expect(page.locator("#tally")).to_contain_text("301 of")
+    expect(rows.filter(has_text=re.compile(f"^{mark} 0$"))).to_be_in_viewport()
+    expect(rows.filter(has_text=f"{mark} while away")).to_have_count(0)
+    page.get_by_role("button", name="Jump to now").click()
+    expect(rows.filter(has_text=f"{mark} while away")).to_be_in_viewport()
+    expect(page.locator("#tally")).not_to_contain_text("Scrolled back")
+    talker.say(f"{mark} after")
+    expect(rows.filter(has_text=f"{mark} after")).to_be_in_viewport()
+
+
+def test_jump_to_now_ends_a_pause(page: Page, talker: Talker) -> None:
+    page.goto("/viewer")
+    mark = secrets.token_hex(4)
+    page.get_by_label("Text").fill(mark)
+    page.get_by_role("button", name="Pause").click()
+    talker.say(f"{mark} while paused")
+    wait_until(lambda: re.search(r"[1-9]\d* waiting", page.locator("#tally").inner_text()), 5, "a record waits")
+    page.get_by_role("button", name="Jump to now").click()
+    expect(page.get_by_role("button", name="Pause")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator(".log-row:visible .message")).to_have_text([f"{mark} while paused"])
 
 
 def test_a_thousand_records_a_second_do_not_freeze_the_page(page: Page, talker: Talker) -> None:
