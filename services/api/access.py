@@ -17,7 +17,7 @@ Role = Literal["operate", "look", "anonymous"]
 
 COOKIE: Final = "preroll_session"
 SESSION_S: Final = 7 * 86_400
-FAILURES_MAX: Final = 10  # in a minute, by address
+FAILURES_MAX: Final = 10  # different wrong keys in a minute, by address
 FAILURES_WINDOW_S: Final = 60.0
 ADDRESSES_MAX: Final = 4_096
 REVOKED_MAX: Final = 4_096
@@ -84,25 +84,33 @@ class Sessions:
 
 
 class Failures:
-    """Counts wrong keys by address, so that guessing is slow."""
+    """Counts different wrong keys by address, so that guessing is slow.
+
+    The same wrong key again is no guess: a machine that was given it must not lock out those who share its address.
+    """
 
     def __init__(self) -> None:
-        self._by_address: OrderedDict[str, list[float]] = OrderedDict()
+        self._salt = secrets.token_bytes(16)
+        self._by_address: OrderedDict[str, dict[bytes, float]] = OrderedDict()
 
     def wait_s(self, address: str, now_s: float) -> float:
         """Seconds until this address may present a key again; 0 when it may now."""
-        times = self._recent(address, now_s)
-        return 0.0 if len(times) < FAILURES_MAX else times[0] + FAILURES_WINDOW_S - now_s
+        guesses = self._recent(address, now_s)
+        return 0.0 if len(guesses) < FAILURES_MAX else min(guesses.values()) + FAILURES_WINDOW_S - now_s
 
-    def note(self, address: str, now_s: float) -> None:
-        times = [*self._recent(address, now_s), now_s][-FAILURES_MAX:]
-        self._by_address[address] = times
+    def note(self, address: str, wrong_key: str, now_s: float) -> None:
+        # Not the key itself: it may be the right one with a slip.
+        guess = hashlib.blake2b(wrong_key.encode("utf-8", "replace"), key=self._salt, digest_size=8).digest()
+        guesses = self._recent(address, now_s)
+        guesses.setdefault(guess, now_s)
+        self._by_address[address] = guesses
         self._by_address.move_to_end(address)
         while len(self._by_address) > ADDRESSES_MAX:
             self._by_address.popitem(last=False)
 
-    def _recent(self, address: str, now_s: float) -> list[float]:
-        return [at for at in self._by_address.get(address, []) if at > now_s - FAILURES_WINDOW_S]
+    def _recent(self, address: str, now_s: float) -> dict[bytes, float]:
+        known = self._by_address.get(address, {})
+        return {guess: at for guess, at in known.items() if at > now_s - FAILURES_WINDOW_S}
 
 
 def _digest(key: str) -> bytes:

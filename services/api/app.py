@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from services.api import openapi, problems
 from services.api.connections import Connections
@@ -29,7 +30,9 @@ class Assets(StaticFiles):
 
 def layered(app: ASGIApp, parts: Parts, connections: Connections) -> ASGIApp:
     """The application behind its gate and its edge."""
-    guarded = Guard(app, parts.gate)
+    guarded: ASGIApp = Guard(app, parts.gate)
+    if parts.settings.trusted_proxies is not None:
+        guarded = ProxyHeadersMiddleware(guarded, parts.settings.trusted_proxies)  # type: ignore[arg-type, assignment]
     return Edge(guarded, parts.clock, parts.boot_id, connections, parts.settings.send_timeout_s)
 
 

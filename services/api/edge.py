@@ -51,6 +51,7 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        peer = scope.get("client")  # of the connection; a trusted proxy's word on the client comes further in
         scope["preroll.received"] = Instant.now(self._clock, self._boot_id)
         is_begun = False
         taken_bytes = 0
@@ -72,12 +73,12 @@ class Edge:
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 if headers.get("content-type", "").startswith(STREAMS):
-                    self._connections.bound_sending(scope.get("client"))
+                    self._connections.bound_sending(peer)
             try:
                 async with asyncio.timeout(self._send_timeout_s):
                     await send(message)
             except TimeoutError:
-                self._connections.abort(scope.get("client"))
+                self._connections.abort(peer)
                 raise ClientStalled(f"nothing read for {self._send_timeout_s:g} s") from None
 
         try:

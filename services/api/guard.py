@@ -5,6 +5,7 @@ Rule: what is not named open here is closed. With a key set, reading needs a rol
 a name of its own that it points here. Changing requests that a browser sends for another site are refused in any case.
 """
 
+import logging
 import time
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -15,14 +16,18 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.api.access import COOKIE, Failures, Keys, Role, Sessions
+from preroll.logs import fields
+from services.api.access import COOKIE, FAILURES_MAX, Failures, Keys, Role, Sessions
 from services.api.exposure import cannot_be_rebound, name_in
 from services.api.problems import Problem, response_of
+
+log = logging.getLogger(__name__)
 
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/sign-in", "/session"})
 OPEN_PREFIX: Final = "/static/"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PAGES: Final = ("/", "/viewer", "/ui/", "/docs")
+ADDRESS_MAX_CHARS: Final = 64  # a proxy may hand on anything in its place
 
 
 class Gate:
@@ -56,7 +61,9 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
             self.refused_origins += 1
-            raise Problem(403, "foreign_origin", f"a page of {origin[:100]!r} may not change anything here")
+            raise Problem(
+                403, "foreign_origin", f"a page of {origin[:100]!r} may not change anything at {host[:100]!r}"
+            )
         if headers.get("sec-fetch-site") == "cross-site":
             self.refused_origins += 1
             raise Problem(403, "foreign_origin", "a page of another site may not change anything here")
@@ -73,16 +80,15 @@ class Gate:
     def judge(self, presented: str, address: str) -> Role:
         """The role of a presented key; `Problem` 401 when it is wrong, 429 when too many were."""
         now_s = time.monotonic()
-        wait_s = self._failures.wait_s(address, now_s)
-        if wait_s > 0:
+        if (wait_s := self._failures.wait_s(address, now_s)) > 0:
             self.refused_attempts += 1
-            raise Problem(
-                429, "too_many_attempts", "too many wrong keys", headers={"Retry-After": str(int(wait_s) + 1)}
-            )
+            raise _locked_out(address, int(wait_s) + 1)
         role = self._keys.role_of(presented)
         if role is None:
             self.failed_sign_ins += 1
-            self._failures.note(address, now_s)
+            self._failures.note(address, presented, now_s)
+            if self._failures.wait_s(address, now_s) > 0:
+                log.warning("keys are refused for a minute: too many wrong ones", extra=fields(address=address))
             raise _unauthorised("the key is wrong")
         return role
 
@@ -122,8 +128,9 @@ class Guard:
 
 
 def address_of(scope: Scope) -> str:
+    """Where a request comes from; behind a trusted proxy, what the proxy says."""
     client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+    return str(client[0])[:ADDRESS_MAX_CHARS] if client else "unknown"
 
 
 def cookie_in(headers: Headers) -> str | None:
@@ -150,6 +157,14 @@ def _presented_key(headers: Headers) -> str | None:
 
 def _unauthorised(detail: str) -> Problem:
     return Problem(401, "unauthorised", detail, headers={"WWW-Authenticate": 'Bearer realm="Preroll"'})
+
+
+def _locked_out(address: str, wait_s: int) -> Problem:
+    detail = (
+        f"{FAILURES_MAX} different wrong keys came from {address} within a minute:"
+        f" for another {wait_s} s no key is taken from there"
+    )
+    return Problem(429, "too_many_attempts", detail, headers={"Retry-After": str(wait_s)})
 
 
 def _is_page(scope: Scope, headers: Headers) -> bool:

@@ -1,15 +1,30 @@
 """The API's settings: `PREROLL_API_*`."""
 
+import ipaddress
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from preroll.addresses import is_loopback
 from preroll.settings import LogLevel, ServiceSettings, ZmqAddress
 
 KEY_MIN_CHARS = 16
+
+
+def _addresses(text: str) -> str:
+    for part in text.split(","):
+        try:
+            network = ipaddress.ip_network(part.strip())
+        except ValueError as err:
+            raise ValueError(f"{part.strip()!r} is no address and no network: {err}") from None
+        if network.prefixlen == 0:
+            raise ValueError(f"{part.strip()} is everybody, and everybody could then name any address as his own")
+    return text
+
+
+Addresses = Annotated[str, AfterValidator(_addresses)]
 
 
 class ApiSettings(ServiceSettings):
@@ -38,6 +53,7 @@ class ApiSettings(ServiceSettings):
     view_key_file: Path | None = None
     allow_anonymous: bool = False
     published_on: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    trusted_proxies: Addresses | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
 
@@ -86,6 +102,11 @@ class ApiSettings(ServiceSettings):
             raise ValueError(
                 f"{said_by}={reachable_on!r} is reachable from other machines: set PREROLL_API_KEY,"
                 " or PREROLL_API_ALLOW_ANONYMOUS=true to let everybody operate"
+            )
+        if self.trusted_proxies is not None and self.operate_secret is None and not self.allow_anonymous:
+            raise ValueError(
+                f"PREROLL_API_TRUSTED_PROXIES={self.trusted_proxies!r}: through a proxy other machines reach the API:"
+                " set PREROLL_API_KEY, or PREROLL_API_ALLOW_ANONYMOUS=true to let everybody operate"
             )
         return self
 

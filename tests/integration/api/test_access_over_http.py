@@ -72,7 +72,32 @@ def test_guessing_is_stopped(closed: RunningApi) -> None:
     answers = [closed.http.post("/session", json={"key": f"guess-{n}"}).status_code for n in range(12)]
     assert answers[:10] == [401] * 10
     assert answers[10:] == [429] * 2
+    refused = closed.http.get("/cameras", headers={"X-API-Key": OPERATE})
+    assert refused.status_code == 429
+    wait_s = int(refused.headers["retry-after"])
+    assert 50 < wait_s <= 60
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["detail"] == (
+        f"10 different wrong keys came from 127.0.0.1 within a minute: for another {wait_s} s no key is taken from there"
+    )
+
+
+def test_who_is_signed_in_is_not_locked_out_by_others_at_the_same_address(closed: RunningApi) -> None:
+    assert closed.http.post("/session", json={"key": OPERATE}).status_code == 200
+    for guess in range(11):
+        closed.http.get("/cameras", headers={"X-API-Key": f"guess-{guess}"})
     assert closed.http.get("/cameras", headers={"X-API-Key": OPERATE}).status_code == 429
+    assert closed.http.post("/trigger").status_code == 202
+
+
+def test_a_machine_with_an_old_key_locks_nobody_out(closed: RunningApi, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(30):
+        assert closed.http.post("/trigger", headers={"X-API-Key": "the key of last year"}).status_code == 401
+    assert closed.http.post("/trigger", headers={"X-API-Key": OPERATE}).status_code == 202
+    for guess in range(12):
+        closed.http.post("/trigger", headers={"X-API-Key": f"guess-{guess}"})
+    warned = [record for record in caplog.records if "keys are refused" in record.message]
+    assert [record.fields for record in warned] == [{"address": "127.0.0.1"}]  # type: ignore[attr-defined]
 
 
 def test_another_sites_page_changes_nothing(api: RunningApi) -> None:

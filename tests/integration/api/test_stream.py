@@ -32,6 +32,11 @@ def say(context: Context, api: RunningApi, count: int, first: int = 0, size: int
             sender.send(wire.encode(record))
 
 
+def drain(connection: socket.socket) -> None:
+    while connection.recv(1 << 16):
+        pass
+
+
 def messages(client: SseClient) -> list[str]:
     return [record["message"] for record in client.records()]
 
@@ -71,18 +76,22 @@ def test_malformed_messages_are_counted(context: Context, api: RunningApi) -> No
         wait_until(lambda: api.http.get("/status").json()["bus_malformed"] >= 2, 10)
 
 
+@pytest.mark.parametrize("forwarded", [b"", b"X-Forwarded-For: 192.0.2.7\r\n"], ids=["straight", "by a proxy"])
 def test_a_client_that_reads_nothing_is_cut_off(
-    context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture, forwarded: bytes
 ) -> None:
     caplog.set_level("INFO")
-    with RunningApi(context, tmp_path, send_timeout_s=1) as api, socket.socket() as stalled:
+    proxied = {"allow_anonymous": True, "trusted_proxies": "127.0.0.1"}
+    with RunningApi(context, tmp_path, send_timeout_s=1, **proxied) as api, socket.socket() as stalled:
         stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stalled.connect(("127.0.0.1", api.port))
-        stalled.sendall(b"GET /logs HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stalled.sendall(b"GET /logs HTTP/1.1\r\nHost: localhost\r\n" + forwarded + b"\r\n")
         wait_until(lambda: api.http.get("/status").json()["log_clients"] == 1, 10)
         say(context, api, 2_000, size=8_000)
         wait_until(lambda: api.http.get("/status").json()["log_clients"] == 0, 15)
         wait_until(lambda: "client cut off or gone" in caplog.messages, 5)
+        with pytest.raises(ConnectionResetError):  # not a polite end, for which the rest would have to be held
+            drain(stalled)
     assert not [record for record in caplog.records if record.levelname == "ERROR"]  # it is no failure of the API
 
 

@@ -64,12 +64,29 @@ def test_a_session_outlives_a_restart_and_ends_when_signed_out() -> None:
 
 def test_guessing_is_slow_for_the_one_who_guesses() -> None:
     failures = Failures()
-    for _ in range(FAILURES_MAX):
+    for number in range(FAILURES_MAX):
         assert failures.wait_s("10.0.0.1", 100) == 0
-        failures.note("10.0.0.1", 100)
+        failures.note("10.0.0.1", f"guess-{number}", 100)
     assert failures.wait_s("10.0.0.1", 101) == pytest.approx(FAILURES_WINDOW_S - 1)
     assert failures.wait_s("10.0.0.2", 101) == 0
     assert failures.wait_s("10.0.0.1", 100 + FAILURES_WINDOW_S) == 0
+
+
+def test_the_same_wrong_key_again_is_no_guess() -> None:
+    failures = Failures()
+    for second in range(3 * FAILURES_MAX):
+        failures.note("10.0.0.1", "the key of last year", 100 + second)
+        assert failures.wait_s("10.0.0.1", 100 + second) == 0
+    for number in range(FAILURES_MAX - 1):
+        failures.note("10.0.0.1", f"guess-{number}", 129)
+    assert failures.wait_s("10.0.0.1", 129) > 0
+
+
+def test_wrong_keys_are_not_kept() -> None:
+    failures = Failures()
+    failures.note("10.0.0.1", OPERATE[:-1], 100)
+    assert OPERATE[:-1] not in repr(failures._by_address)
+    assert Failures()._salt != Failures()._salt
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
@@ -114,6 +131,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
         {"KEY": OPERATE, "KEY_FILE": "/nowhere"},
         {"KEY_FILE": "/nowhere"},
         {"TLS_CERT": "/nowhere"},
+        {"TRUSTED_PROXIES": "10.0.0.1"},
+        {"KEY": OPERATE, "TRUSTED_PROXIES": "*"},
+        {"KEY": OPERATE, "TRUSTED_PROXIES": "proxy"},
+        {"KEY": OPERATE, "TRUSTED_PROXIES": "10.0.0.1, 0.0.0.0/0"},
+        {"KEY": OPERATE, "TRUSTED_PROXIES": "10.0.0.1,"},
     ],
 )
 def test_an_open_door_is_refused_at_start(environment: pytest.MonkeyPatch, settings: dict[str, str]) -> None:
@@ -132,6 +154,8 @@ def test_an_open_door_is_refused_at_start(environment: pytest.MonkeyPatch, setti
         {"HOST": "0.0.0.0", "PUBLISHED_ON": "127.0.0.1"},
         {"HOST": "0.0.0.0", "ALLOW_ANONYMOUS": "true"},
         {"HOST": "0.0.0.0", "KEY": OPERATE, "VIEW_KEY": LOOK},
+        {"KEY": OPERATE, "TRUSTED_PROXIES": "10.0.0.1, 172.16.0.0/12,::1"},
+        {"ALLOW_ANONYMOUS": "true", "TRUSTED_PROXIES": "127.0.0.1"},
     ],
 )
 def test_a_closed_or_declared_door_is_accepted(environment: pytest.MonkeyPatch, settings: dict[str, str]) -> None:

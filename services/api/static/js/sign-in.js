@@ -19,7 +19,7 @@ byId("sign-in").addEventListener("submit", async (submitted) => {
     await signIn(key.value);
     location.replace(nextPage());
   } catch (error) {
-    const words = { 401: "This key is not right.", 403: "This key is not right.", 429: "Too many attempts. Wait a minute and try again." };
+    const words = { 401: "This key is not right.", 403: "This key is not right." };
     byId("refusal").textContent = words[error.status] ?? error.message;
     key.setAttribute("aria-invalid", "true");
     key.select();
