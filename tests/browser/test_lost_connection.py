@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.support.pages import Watched
 from tests.support.processes import System
 from tests.support.waiting import wait_until
 
@@ -18,6 +19,7 @@ def test_every_page_says_that_the_connection_is_lost_and_heals_by_itself(browser
         event = system.wait_state(system.trigger(pre_s=0.5, post_s=0.5)["event_id"], "ready")
         context = browser.new_context(base_url=system.url)
         pages = {path: context.new_page() for path in ("/", "/ui/events", f"/ui/events/{event['event_id']}", "/viewer")}
+        watched = [Watched(page) for page in pages.values()]
         for path, page in pages.items():
             page.goto(path)
             expect(page.locator("#link-state")).to_have_text("Live", timeout=15_000)
@@ -41,3 +43,5 @@ def test_every_page_says_that_the_connection_is_lost_and_heals_by_itself(browser
         before = tile.get_attribute("data-seq")
         wait_until(lambda: tile.get_attribute("data-seq") != before, 10, "new pictures")
         context.close()
+        for each in watched:
+            each.assert_clean(allowed=r"(net::ERR_.*|503 .*)")  # the API is away, and comes back before the recorder

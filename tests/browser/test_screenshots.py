@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.pages import moments, wait_steady
+from tests.support.pages import Watched, moments, wait_steady
 from tests.support.processes import REPOSITORY, System
 from tests.support.waiting import wait_until
 
@@ -55,8 +55,13 @@ class Album:
 def album(browser: Browser) -> Iterator[Album]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, timezone_id="UTC")
     context.set_default_timeout(15_000)
-    yield Album(context.new_page(), REPOSITORY / "test-results" / "screenshots")
+    page = context.new_page()
+    watched = Watched(page)
+    yield Album(page, REPOSITORY / "test-results" / "screenshots")
     context.close()
+    watched.assert_clean(
+        allowed=r"(404 .* /events/never-was|503 .*)"
+    )  # an event that never was, a recorder that is away
 
 
 def test_every_page_in_every_condition(album: Album, tmp_path: Path) -> None:

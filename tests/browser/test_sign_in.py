@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.support.pages import Watched
 from tests.support.processes import System
 from tests.support.waiting import wait_until
 
@@ -29,8 +30,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def visitor(browser: Browser, guarded: System) -> Iterator[Page]:
     context = browser.new_context(base_url=guarded.url)
     context.set_default_timeout(10_000)
-    yield context.new_page()
+    page = context.new_page()
+    watched = Watched(page)
+    yield page
     context.close()
+    watched.assert_clean(allowed=r"401 \(Unauthorized\) /session")  # a wrong key
 
 
 def enter(page: Page, key: str) -> None:
