@@ -177,7 +177,11 @@ class Stages:
         log.info(
             "clip ready",
             extra={
-                "fields": {**about["fields"], "ready_after_s": clip.ready_after_s, "took_s": round(outcome.took_s, 3)}
+                "fields": {
+                    **about["fields"],
+                    "ready_after_s": round(clip.ready_after_s or 0.0, 3),
+                    "took_s": round(outcome.took_s, 3),
+                }
             },
         )
 

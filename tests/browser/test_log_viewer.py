@@ -161,6 +161,19 @@ def test_jump_to_now_leads_back_from_far_and_follows_again(page: Page, talker: T
     expect(rows.filter(has_text=f"{mark} after")).to_be_in_viewport()
 
 
+def test_the_newest_stays_in_sight_when_the_window_changes(page: Page, talker: Talker) -> None:
+    page.goto("/viewer")
+    mark = secrets.token_hex(4)
+    page.get_by_label("Text").fill(mark)
+    for number in range(100):
+        talker.say(f"{mark} {number}")
+    newest = page.locator(".log-row:visible .message").filter(has_text=re.compile(f"^{mark} 99$"))
+    expect(newest).to_be_in_viewport()
+    for width, height in ((390, 844), (844, 390), (1440, 900)):
+        page.set_viewport_size({"width": width, "height": height})
+        expect(newest).to_be_in_viewport()
+
+
 def test_jump_to_now_ends_a_pause(page: Page, talker: Talker) -> None:
     page.goto("/viewer")
     mark = secrets.token_hex(4)

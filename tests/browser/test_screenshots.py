@@ -23,6 +23,9 @@ SCHEMES: tuple[Any, ...] = ("light", "dark")
 OF_WINDOW_HEIGHT = {"viewer", "sign-in", "rewind"}
 
 
+POSTERS_SHOWN = "[...document.querySelectorAll('.posters img')].filter((poster) => poster.naturalWidth).length"
+
+
 class Album:
     """Takes a page in both sizes and both schemes."""
 
@@ -119,6 +122,7 @@ def live(album: Album, system: System) -> str:
     page.get_by_role("button", name="Close message").click()
     expect(page.locator(".event-rows .chip[data-state=recording]")).to_be_visible()
     wait_until(lambda: page.locator(".tile .veil:visible").count() == 0, 10, "every tile has its picture")
+    expect(page.locator("#health")).to_contain_text("1 active")
     album.take("dashboard", "live")
     page.get_by_role("button", name="Rewind conveyor").click()
     expect(page.locator("#rewind-frame")).to_contain_text("#")
@@ -129,6 +133,7 @@ def live(album: Album, system: System) -> str:
     album.take("rewind", "live")
     page = goto(album, system, "/ui/events")
     expect(page.locator(".card")).to_have_count(4)
+    wait_until(lambda: page.evaluate(POSTERS_SHOWN) == 6, 10, "every poster is there")
     album.take("events", "live")
     page = goto(album, system, f"/ui/events/{event_id}")
     wait_until(lambda: set(moments(page)) == set(CAMERAS), 15, "all cameras show a frame")

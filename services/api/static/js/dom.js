@@ -14,6 +14,9 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+// A refusal in the API's words, as a sentence of the page.
+export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 // Writes only what differs, so that screen readers and selections are not disturbed every second.
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;

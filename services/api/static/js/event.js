@@ -2,7 +2,7 @@
 
 import { archiveUrl, deleteEvent, endEvent, event as fetchEvent, protect, sidecar } from "./api.js";
 import { clipRows } from "./clip-table.js";
-import { byId, chip, isTyping, make, setAttribute, setText } from "./dom.js";
+import { byId, chip, isTyping, make, sentence, setAttribute, setText } from "./dom.js";
 import { labelTags, stateChips } from "./event-rows.js";
 import { Frames } from "./frames.js";
 import { Player } from "./player.js";
@@ -46,7 +46,8 @@ async function show(event) {
   byId("event").hidden = false;
   const { fromS, toS } = windowOf(event);
   player.setWindow(fromS, toS);
-  await Promise.all(event.clips.map((clip) => place(clip, triggeredUs)));
+  await Promise.all(event.clips.map((clip) => readSidecar(clip, triggeredUs)));
+  for (const clip of event.clips) place(clip, triggeredUs);
   drawLanes(event, triggeredUs);
   byId("clips").replaceChildren(...clipRows(event, unplayed));
   allowPlaying();
@@ -78,8 +79,7 @@ function planLogs(event) {
 }
 
 // Puts a clip in its place: a screen when a browser can play it, otherwise a card that says what it is.
-async function place(clip, triggeredUs) {
-  if (clip.files?.sidecar && !frames.has(clip.camera_id) && clip.delivered?.frames) await readSidecar(clip, triggeredUs);
+function place(clip, triggeredUs) {
   const isPlayable = clip.state === "ready" && clip.files?.clip && !unplayed.has(clip.camera_id);
   const kind = isPlayable ? "screen" : `card ${clip.state} ${Boolean(clip.files?.poster)}`;
   const at = placed.get(clip.camera_id);
@@ -93,11 +93,20 @@ async function place(clip, triggeredUs) {
     arrived: player.arrived,
     failed: (failed) => unplayable(clip, failed),
   });
-  placed.set(clip.camera_id, { kind, screen, element: screen.element });
+  put(clip, { kind, screen, element: screen.element });
   player.add(screen);
 }
 
+// In the order of the event's clips, whichever is ready first.
+function put(clip, at) {
+  placed.set(clip.camera_id, at);
+  const after = current.clips.slice(current.clips.findIndex((other) => other.camera_id === clip.camera_id) + 1);
+  const next = after.map((other) => placed.get(other.camera_id)?.element).find((element) => element?.isConnected);
+  byId("screens").insertBefore(at.element, next ?? null);
+}
+
 async function readSidecar(clip, triggeredUs) {
+  if (!clip.files?.sidecar || frames.has(clip.camera_id) || !clip.delivered?.frames) return;
   try {
     const facts = await sidecar(clip.files.sidecar.url);
     frames.set(clip.camera_id, new Frames(facts, triggeredUs));
@@ -107,17 +116,13 @@ async function readSidecar(clip, triggeredUs) {
 }
 
 function placeCard(clip, kind) {
-  const element = cardOf(clip);
-  placed.set(clip.camera_id, { kind, element });
-  byId("screens").append(element);
+  put(clip, { kind, element: cardOf(clip) });
 }
 
 function unplayable(clip, screen) {
   player.remove(screen);
   unplayed.add(clip.camera_id);
-  const element = cardOf(clip);
-  placed.set(clip.camera_id, { kind: "unplayable", element });
-  byId("screens").append(element);
+  put(clip, { kind: "unplayable", element: cardOf(clip) });
   allowPlaying();
   byId("clips").replaceChildren(...clipRows(current, unplayed));
 }
@@ -147,7 +152,7 @@ function drawLanes(event, triggeredUs) {
       const hasFrames = delivered && delivered.frames > 0;
       return {
         cameraId: clip.camera_id,
-        state: clip.state,
+        lacks: clip.complete === false || clip.state === "failed" ? "" : null,
         fromS: hasFrames ? (known?.startS ?? seconds(delivered.from)) : null,
         toS: hasFrames ? (known?.endS ?? seconds(delivered.to)) : null,
         holes: known?.holes ?? [],
@@ -160,7 +165,7 @@ function gone(title, text) {
   byId("event").hidden = true;
   byId("loading").hidden = true;
   setText(byId("failed-title"), title);
-  setText(byId("failed-text"), text);
+  setText(byId("failed-text"), sentence(text));
   byId("failed").hidden = false;
   if (player) player.pause();
 }

@@ -1,7 +1,7 @@
 // All events: filtered, newest first, a page at a time; the address always names what is shown.
 
 import { cameras, events } from "./api.js";
-import { byId, make, setText } from "./dom.js";
+import { byId, make, sentence, setText } from "./dom.js";
 import { EventCard } from "./event-card.js";
 import { Link, showRole } from "./shell.js";
 import { Stream } from "./stream.js";
@@ -41,7 +41,7 @@ async function load({ isMore }) {
     if (mine !== asked) return;
     if (error.status === 503) link.recorderIsAway();
     if (!isMore) clear();
-    setText(byId("failed-text"), error.message);
+    setText(byId("failed-text"), sentence(error.message));
     byId("failed").hidden = false;
   }
   byId("loading").hidden = true;

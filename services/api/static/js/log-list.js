@@ -22,7 +22,7 @@ export class LogList extends EventTarget {
     this.#measure();
     new ResizeObserver(() => {
       this.#measure();
-      this.draw();
+      this.show(this.#records);
     }).observe(element);
     element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     element.addEventListener("click", (clicked) => this.#clicked(clicked));

@@ -13,7 +13,7 @@ export function sourceOf(record) {
 // The camera is said already; an event's page need not repeat its id in every record.
 export const factsOf = (record, eventId = null) =>
   Object.entries(record.fields ?? {})
-    .filter(([name, value]) => name !== "camera_id" && !(name === "event_id" && value === eventId))
+    .filter(([name, value]) => value !== null && name !== "camera_id" && !(name === "event_id" && value === eventId))
     .map(([name, value]) => `${name}=${value}`)
     .join(" ");
 

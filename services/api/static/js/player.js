@@ -54,9 +54,9 @@ export class Player extends EventTarget {
     this.#measure();
   }
 
+  // Its element is in its place already.
   add(screen) {
     this.#screens.push(screen);
-    byId("screens").append(screen.element);
     setAttribute(byId("screens"), "data-count", this.#screens.length);
     this.#choose(this.#lead ?? screen);
     this.#measure();
