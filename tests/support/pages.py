@@ -28,10 +28,10 @@ _READ_NUMBER: Final = """
     canvas.height = element.naturalHeight ?? element.height;
     const brush = canvas.getContext('2d', {willReadFrequently: true});
     brush.drawImage(element, 0, 0);
-    const side = Math.floor(width / 40);
+    const side = width / 40;
     let number = 0;
     for (let bit = 0; bit < 32; bit += 1) {
-        const [red] = brush.getImageData(bit * side + (side >> 1), side >> 1, 1, 1).data;
+        const [red] = brush.getImageData(Math.floor((bit + 0.5) * side), Math.floor(side / 2), 1, 1).data;
         if (red > 127) number += 2 ** bit;
     }
     return number;

@@ -152,6 +152,7 @@ function drawLanes(event, triggeredUs) {
       const hasFrames = delivered && delivered.frames > 0;
       return {
         cameraId: clip.camera_id,
+        state: clip.state,
         lacks: clip.complete === false || clip.state === "failed" ? "" : null,
         fromS: hasFrames ? (known?.startS ?? seconds(delivered.from)) : null,
         toS: hasFrames ? (known?.endS ?? seconds(delivered.to)) : null,

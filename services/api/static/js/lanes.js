@@ -11,7 +11,7 @@ export class Lanes {
     this.#element = element;
   }
 
-  // Each lane: {cameraId, lacks, fromS, toS, holes: [{fromS, toS, cause, missing}]}, seconds from the trigger;
+  // Each lane: {cameraId, state, lacks, fromS, toS, holes: [{fromS, toS, cause, missing}]}, seconds from the trigger;
   // fromS is null where nothing was delivered.
   set(lanes) {
     this.#lanes = lanes;
@@ -27,7 +27,7 @@ export class Lanes {
     };
     this.#element.replaceChildren(
       ...this.#lanes.map((lane) => {
-        const row = make("div", { class: "lane", "data-lacks": lane.lacks });
+        const row = make("div", { class: "lane", "data-state": lane.state, "data-lacks": lane.lacks });
         if (lane.fromS !== null) row.append(place(make("span", { class: "there" }), lane.fromS, lane.toS));
         for (const hole of lane.holes) row.append(place(make("span", { class: "hole", title: holeWords(hole) }), hole.fromS, hole.toS));
         row.append(make("span", { class: "lane-name", text: lane.cameraId }));

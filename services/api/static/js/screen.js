@@ -23,13 +23,15 @@ export const CAUSE_WORDS = {
   dropped_by_writer: "disk too slow",
 };
 
+// One for all screens: each would keep a whole picture of its own.
+const brush = new OffscreenCanvas(1, 1).getContext("2d", { alpha: false });
+
 export class Screen {
   isDue = false; // a frame has been asked for that has not come; a file that has not begun to load keeps nobody waiting
   #held = []; // frames to come, in order: {index, momentS, untilS, picture}
   #shown = null;
   #waitingS = 0; // the moment to show once the file has begun to load
   #isPlaying = false;
-  #brush = new OffscreenCanvas(1, 1).getContext("2d", { alpha: false });
   #surface;
 
   // `frames` may be null: without a sidecar the video plays by its own times from `startS`.
@@ -63,6 +65,7 @@ export class Screen {
       arrived();
     };
     this.video.requestVideoFrameCallback(came);
+    new ResizeObserver(() => this.#sharpen(arrived)).observe(this.canvas);
   }
 
   get endS() {
@@ -147,6 +150,13 @@ export class Screen {
     arrived();
   }
 
+  // A frame that stands and is now seen larger is drawn again.
+  #sharpen(arrived) {
+    if (this.#isPlaying || this.isDue || !this.#shown || this.#size().width <= this.canvas.width) return;
+    this.#keep(this.#shown.momentS - this.startS);
+    arrived();
+  }
+
   #keep(mediaS) {
     // A page that is being left has let go of its videos' files, and is still told of a frame.
     if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
@@ -158,12 +168,20 @@ export class Screen {
     const later = this.#held.findIndex((other) => other.momentS >= frame.momentS);
     if (later >= 0) for (const other of this.#held.splice(later)) other.picture.close();
     if (this.#held.length >= HELD_MAX) this.#letGo(1);
-    const { canvas } = this.#brush;
-    Object.assign(canvas, { width: this.video.videoWidth, height: this.video.videoHeight });
-    this.#brush.drawImage(source, 0, 0, canvas.width, canvas.height);
+    const { canvas } = brush;
+    Object.assign(canvas, this.#size());
+    brush.drawImage(source, 0, 0, canvas.width, canvas.height);
     source.close?.();
     frame.picture = canvas.transferToImageBitmap();
     this.#held.push(frame);
+  }
+
+  // As large as it is seen: the whole frames of eight large cameras would take a gigabyte.
+  #size() {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    const seen = devicePixelRatio * Math.max(this.canvas.clientWidth / width, this.canvas.clientHeight / height);
+    const share = Math.min(1, seen);
+    return { width: Math.max(1, Math.round(width * share)), height: Math.max(1, Math.round(height * share)) };
   }
 
   #frameOf(mediaS) {
