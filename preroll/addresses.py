@@ -7,10 +7,16 @@ from typing import Final
 LOCAL_NAMES: Final = frozenset({"localhost", "ip6-localhost"})
 HIDDEN: Final = "***"
 
-# The user's part is taken to end at the last @ there is: passwords with a bare @ or / are common in cameras'
-# addresses, and hiding too much of a path is the lesser fault.
-_USER_PART: Final = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)(?P<user>\S*)@")
-_USER_PART_WITHOUT_SCHEME: Final = re.compile(r"(?P<user>[^\s:/'\"]+):(?!//)\S*@")  # or with one that was mistyped
+# The user's part is taken to end at the last @ before a host that the line has, or before its next address: passwords
+# with a bare @, / or space are common in cameras' addresses, and hiding too much of a message is the lesser fault.
+_SCHEME: Final = r"[a-zA-Z][a-zA-Z0-9+.-]*://"
+_PASSWORD: Final = rf"(?:(?!\b{_SCHEME})[^\n])*@(?=[\w\[])"
+_USER_PART: Final = re.compile(
+    rf"(?P<scheme>{_SCHEME})(?:(?P<user>[^:/\n'\"]*):{_PASSWORD}|(?P<other>\S*)@)"  # the other may hold a :// itself
+)
+_USER_PART_WITHOUT_SCHEME: Final = re.compile(  # or with one that was mistyped
+    rf"(?P<user>[^\s:/'\"]+):(?!//)(?:{_PASSWORD}|\S*@)"
+)
 _SECRET_FIELD: Final = re.compile(
     r"(?P<name>[?&;][^=&;#\s]*(?:pass|pwd|pw|token|secret|key|auth|sig)[^=&;#\s]*=)[^&;#\s'\"]*", re.IGNORECASE
 )
@@ -34,7 +40,7 @@ def without_password(text: str) -> str:
     """The text with the password of every URL in it, and every query field that sounds like a secret, shown as `***`."""
 
     def hide(match: re.Match[str]) -> str:
-        user, colon, _password = match["user"].partition(":")
+        user, colon = (match["user"], ":") if match["user"] is not None else match["other"].partition(":")[:2]
         return f"{match['scheme']}{user}{colon and ':' + HIDDEN}@"
 
     if "@" in text:

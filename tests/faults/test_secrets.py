@@ -128,9 +128,19 @@ def test_no_secret_is_in_what_the_services_write_and_answer(tmp_path: Path) -> N
         ("api", {"view_key": LOOK}, LOOK),
         ("capture", {"source": f"rtps://admin:{PASSWORD}@192.0.2.1/"}, PASSWORD),
         ("capture", {"source": f"admin:{PASSWORD}@192.0.2.1"}, PASSWORD),
+        ("capture", {"source": "rtps://admin:Garten tor@192.0.2.1/"}, "Garten"),
         ("capture", {"source": f"rtsp://admin:{PASSWORD}@192.0.2.1/", "fps": 0}, PASSWORD),
     ],
-    ids=["short", "twice the same", "mistyped name", "view key alone", "mistyped scheme", "no scheme", "another fault"],
+    ids=[
+        "short",
+        "twice the same",
+        "mistyped name",
+        "view key alone",
+        "mistyped scheme",
+        "no scheme",
+        "a space",
+        "another fault",
+    ],
 )
 def test_settings_that_are_refused_are_named_without_their_secret(
     tmp_path: Path, service: str, settings: Json, secret: str
