@@ -90,7 +90,8 @@ def _fault(prefix: str, fault: Any) -> str:
     name = (prefix + ".".join(str(step) for step in fault["loc"])).upper()
     given = fault["input"]  # a camera's address may have a password in it, also one that is none
     shown = without_password(given) if isinstance(given, str) else given
-    return f"{name}={shown!r}: {fault['msg']}" if fault["loc"] else str(fault["msg"])
+    said = str(fault["msg"]).removeprefix("Value error, ")  # pydantic's words for a check of our own
+    return f"{name}={shown!r}: {said}" if fault["loc"] else said
 
 
 def _exit_with(message: str) -> NoReturn:

@@ -106,9 +106,13 @@ def install(app: FastAPI) -> None:
         assert isinstance(err, HTTPException)
         code = _title(err.status_code).lower().replace(" ", "_")
         headers = dict(err.headers or {})
+        detail, where = str(err.detail), repr(request.url.path[:100])
         if err.status_code == 405:
             headers["Allow"] = ", ".join(_allowed(app, request))
-        return response_of(Problem(err.status_code, code, str(err.detail), headers=headers))
+            detail = f"{request.method} is not possible at {where}; possible are {headers['Allow']}"
+        elif err.status_code == 404 and detail == _title(404):  # no route: the framework names nothing
+            detail = f"there is nothing at {where}"
+        return response_of(Problem(err.status_code, code, detail, headers=headers))
 
     async def on_invalid(_: Request, err: Exception) -> Response:
         assert isinstance(err, RequestValidationError)

@@ -61,6 +61,8 @@ def test_every_error_is_a_problem(api: RunningApi) -> None:
     ):
         answer = api.http.request(method, path)
         assert (answer.status_code, answer.headers["content-type"]) == (status, PROBLEM), path
+    assert api.http.get("/nowhere").json()["detail"] == "there is nothing at '/nowhere'"
+    assert api.http.put("/trigger").json()["detail"] == "PUT is not possible at '/trigger'; possible are POST"
 
 
 def test_a_recorder_that_does_not_answer_is_away_and_nonsense_is_no_crash(api: RunningApi) -> None:
