@@ -95,6 +95,8 @@ class EncodePool:
         worker = _Worker(self._closing)
         try:
             self._settle_encoding(worker)
+            if self._jobs.empty():
+                worker.end()  # after the trial there may be nothing to do for days
             while (job := self._next_job(worker)) is not None and not self._closing.is_set():
                 with self._lock:
                     self._running += 1

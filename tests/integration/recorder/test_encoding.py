@@ -110,6 +110,12 @@ def test_an_idle_worker_gives_its_memory_back_and_comes_again(tmp_path: Path) ->
             wait_until(lambda: not multiprocessing.active_children(), 10)
 
 
+def test_the_worker_that_tried_the_encoder_goes_when_no_job_waits() -> None:
+    with pool(idle_s=60):
+        wait_until(multiprocessing.active_children, 10)
+        wait_until(lambda: not multiprocessing.active_children(), 10)
+
+
 def test_figures_count_what_waits_and_what_runs(tmp_path: Path) -> None:
     with pool(SLOW) as (encoders, _):
         asked = long_job(tmp_path)
