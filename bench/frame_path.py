@@ -52,8 +52,9 @@ class FramePath:
             self._seq += 1
 
     def take(self) -> None:
-        """Take all that is queued, as the ingest thread does."""
-        self._ingest._take_burst()  # noqa: SLF001 - the thread's loop around it waits on the clock
+        """Take what was fed last, as the ingest thread does; the last one waits in vain while no camera is known."""
+        for _ in range(BURST):
+            self._ingest.take_one()
 
     def warm_up(self) -> None:
         """Until the camera is known: before the subscription has arrived, what is published goes nowhere."""

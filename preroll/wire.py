@@ -8,9 +8,9 @@ Unknown keys are ignored, so services may differ by a version; `v` states the ve
 - Commands and queries (REQ/REP) and the bus (PUSH/PULL) are msgpack maps with `v` and `type`, defined as pydantic models.
 """
 
+import operator
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgpack
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -43,8 +43,7 @@ class WireError(ValueError):
 # --- frames ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """What capture says of one frame.
 
     `seq` counts from 0 within the run `run_id`, and a frame that capture rejected (a corrupt JPEG) consumes its
@@ -66,15 +65,20 @@ class FrameHeader:
     height: int
 
 
+ID_MAX_CHARS: Final = 63
+RUN_MAX_CHARS: Final = 64
+SIDE_MAX_PX: Final = 65_535
 _CODECS: Final = frozenset({"jpeg"})
-_STRINGS: Final = (("camera_id", 63), ("boot_id", 64), ("run_id", 64), ("codec", 16))
+_values_of: Final = operator.itemgetter(*FrameHeader._fields)
+_TYPES: Final = (str, str, str, int, int, int, int, str, bool, int, int)
+_STRINGS: Final = (("camera_id", ID_MAX_CHARS), ("boot_id", RUN_MAX_CHARS), ("run_id", RUN_MAX_CHARS), ("codec", 16))
 _INTEGERS: Final = (
     ("seq", INT63_MAX),
     ("rejected", INT63_MAX),
     ("monotonic_ns", INT63_MAX),
     ("unix_ns", INT63_MAX),
-    ("width", 65_535),
-    ("height", 65_535),
+    ("width", SIDE_MAX_PX),
+    ("height", SIDE_MAX_PX),
 )
 
 
@@ -119,33 +123,43 @@ def decode_header(data: bytes) -> FrameHeader:
     if len(data) > HEADER_MAX_BYTES:
         raise WireError(f"frame header of {len(data)} bytes exceeds {HEADER_MAX_BYTES}")
     fields = _unpack(data)
+    try:
+        header = FrameHeader._make(_values_of(fields))
+    except KeyError:
+        raise _wrong_field_of(fields) from None
+    if fields.get("v") != VERSION or tuple(map(type, header)) != _TYPES or not _is_within_limits(header):
+        raise _wrong_field_of(fields)
+    return header
+
+
+def _is_within_limits(header: FrameHeader) -> bool:
+    """As `_wrong_field_of`, for a header of the right types, with as few steps as can be."""
+    camera_id, boot_id, run_id, seq, rejected, monotonic_ns, unix_ns, codec, _, width, height = header
+    return (
+        0 < len(camera_id) <= ID_MAX_CHARS
+        and 0 < len(boot_id) <= RUN_MAX_CHARS
+        and 0 < len(run_id) <= RUN_MAX_CHARS
+        and codec in _CODECS
+        and min(seq, rejected, monotonic_ns, unix_ns, width, height) >= 0
+        and max(seq, rejected, monotonic_ns, unix_ns) <= INT63_MAX
+        and max(width, height) <= SIDE_MAX_PX
+    )
+
+
+def _wrong_field_of(fields: dict[str, Any]) -> WireError:
     if fields.get("v") != VERSION:
-        raise WireError(f"frame header: v={_shown(fields.get('v'))} is not {VERSION}")
+        return WireError(f"frame header: v={_shown(fields.get('v'))} is not {VERSION}")
     for name, max_chars in _STRINGS:
         text = fields.get(name)
         if type(text) is not str or not 0 < len(text) <= max_chars:
-            raise WireError(f"frame header: {name}={_shown(text)} is not a text of 1 to {max_chars} characters")
+            return WireError(f"frame header: {name}={_shown(text)} is not a text of 1 to {max_chars} characters")
     for name, limit in _INTEGERS:
         number = fields.get(name)
         if type(number) is not int or not 0 <= number <= limit:
-            raise WireError(f"frame header: {name}={_shown(number)} is not a whole number from 0 to {limit}")
+            return WireError(f"frame header: {name}={_shown(number)} is not a whole number from 0 to {limit}")
     if type(fields.get("keyframe")) is not bool:
-        raise WireError(f"frame header: keyframe={_shown(fields.get('keyframe'))} is not true or false")
-    if fields["codec"] not in _CODECS:
-        raise WireError(f"frame header: codec={_shown(fields['codec'])} is not one of {sorted(_CODECS)}")
-    return FrameHeader(
-        fields["camera_id"],
-        fields["boot_id"],
-        fields["run_id"],
-        fields["seq"],
-        fields["rejected"],
-        fields["monotonic_ns"],
-        fields["unix_ns"],
-        fields["codec"],
-        fields["keyframe"],
-        fields["width"],
-        fields["height"],
-    )
+        return WireError(f"frame header: keyframe={_shown(fields.get('keyframe'))} is not true or false")
+    return WireError(f"frame header: codec={_shown(fields.get('codec'))} is not one of {sorted(_CODECS)}")
 
 
 # --- records that several messages carry -----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ class Numbering:
         self._run_id = run_id
         self._unix_offset_ns = unix_offset_ns
         self._last_ns = -1
+        self._sizes = jpeg.Sizes()
         self.next_seq = 0
         self.rejected = 0
 
@@ -32,7 +33,7 @@ class Numbering:
         seq = self.next_seq
         self.next_seq += 1
         try:
-            size = jpeg.size_of(picture.jpeg, wire.FRAME_MAX_BYTES)
+            size = self._sizes.next(picture.jpeg, wire.FRAME_MAX_BYTES)
         except jpeg.JpegDamaged:
             self.rejected += 1
             raise

@@ -18,7 +18,6 @@ from services.recorder.cameras import Cameras, CameraTrack
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 0.1
-BURST_FRAMES: Final = 64
 SOI: Final = b"\xff\xd8"
 _PARTS: Final = 3
 
@@ -40,7 +39,7 @@ class Ingest:
         self._told_ns = 0
         self.malformed = 0
         self._socket = sockets.subscriber(context)
-        self._has_more = self._socket.getsockopt  # `socket.rcvmore` costs three times as much, thrice a frame
+        self._socket.rcvtimeo = round(TICK_S * 1000)
         self._socket.subscribe(b"frame/")
         sockets.bind(self._socket, bind, guard)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
@@ -50,36 +49,34 @@ class Ingest:
         try:
             while not shutdown.requested:
                 watchdog.feed()
-                if sockets.poll(self._socket, TICK_S):
-                    self._take_burst()
+                self.take_one()
                 self._tick()
         finally:
             self._socket.close()
 
-    def _take_burst(self) -> None:
+    def take_one(self) -> None:
+        """Take the next frame, or none when none comes for `TICK_S`."""
+        receive = self._socket.recv
         try:
-            for _ in range(BURST_FRAMES):
-                self._take_one()
+            topic = receive(copy=False, track=False)
         except zmq.Again:
-            pass
-
-    def _take_one(self) -> None:
-        socket = self._socket
-        has_more = self._has_more
-        topic = socket.recv(zmq.DONTWAIT)
+            return
         received_ns = self._clock.monotonic_ns()
-        if not has_more(zmq.RCVMORE):
-            self._reject(None, f"a frame of one part, topic {topic[:80]!r}")
+        if not topic.more:
+            self._reject(None, f"a frame of one part, topic {topic.bytes[:80]!r}")
             return
-        header_bytes = socket.recv()
-        if not has_more(zmq.RCVMORE):
-            self._reject(None, f"a frame of two parts, topic {topic[:80]!r}")
+        header_part = receive(copy=False, track=False)
+        if not header_part.more:
+            self._reject(None, f"a frame of two parts, topic {topic.bytes[:80]!r}")
             return
-        payload = socket.recv(copy=False, track=False)
-        if has_more(zmq.RCVMORE):
-            parts = _PARTS + len(socket.recv_multipart())
-            self._reject(None, f"a frame of {parts} parts, topic {topic[:80]!r}")
+        payload = receive(copy=False, track=False)
+        if payload.more:
+            parts = _PARTS + len(self._socket.recv_multipart())
+            self._reject(None, f"a frame of {parts} parts, topic {topic.bytes[:80]!r}")
             return
+        self._take(topic.bytes, header_part.bytes, payload.buffer, received_ns)
+
+    def _take(self, topic: bytes, header_bytes: bytes, jpeg: memoryview, received_ns: int) -> None:
         try:
             header = wire.decode_header(header_bytes)
         except wire.WireError as err:
@@ -90,7 +87,6 @@ class Ingest:
             track = self._meet(header.camera_id, topic)
             if track is None:
                 return
-        jpeg = payload.buffer
         if bytes(jpeg[:2]) != SOI:
             self._reject(track, f"a payload of {len(jpeg)} bytes that is no JPEG")
             return

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preroll.jpeg import PADDING_MAX_BYTES, JpegDamaged, JpegSize, size_of
+from preroll.jpeg import PADDING_MAX_BYTES, JpegDamaged, JpegSize, Sizes, size_of
 
 MAX = 1_000_000
 
@@ -34,6 +34,20 @@ def test_other_chroma_sampling_is_fine(sampling: int) -> None:
 
 def test_bytearrays_and_views_are_read_alike() -> None:
     assert size_of(bytearray(COLOUR), MAX) == size_of(memoryview(COLOUR), MAX) == size_of(COLOUR, MAX)
+
+
+def test_sizes_of_a_camera_are_those_of_each_picture_alone() -> None:
+    sizes = Sizes()
+    pictures = [COLOUR, COLOUR, picture(640, 360), picture(grey=True), COLOUR]
+    assert [sizes.next(data, MAX) for data in pictures] == [size_of(data, MAX) for data in pictures]
+
+
+@given(st.integers(0, len(COLOUR) - 1))
+def test_a_truncated_picture_is_damaged_also_behind_a_whole_one(length: int) -> None:
+    sizes = Sizes()
+    sizes.next(COLOUR, MAX)
+    with pytest.raises(JpegDamaged):
+        sizes.next(COLOUR[:length], MAX)
 
 
 @pytest.mark.parametrize("padding", [b"\0", b"\0" * 4096, b"\0" * (PADDING_MAX_BYTES - 2), b"\xff\xff"])
