@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Final
@@ -66,12 +67,14 @@ def _outcome_of(job: Job, encoding: Encoding | None) -> JobDone | JobFailed:
     try:
         facts: dict[str, Scalar] = {}
         target_sha256: str | None = None
-        if job.target is not None and job.part is not None and encoding is not None:
-            facts = render(job.original, job.part, encoding).facts(encoding)
-            target_sha256 = sha256_of(job.part)
-            job.part.replace(job.target)
-            Disk().sync_folder(job.target.parent)
-        return JobDone(target_sha256, sha256_of(job.original), facts, time.monotonic() - began)
+        with ThreadPoolExecutor(1, "hash") as beside:
+            original_sha256 = beside.submit(sha256_of, job.original)
+            if job.target is not None and job.part is not None and encoding is not None:
+                facts = render(job.original, job.part, encoding).facts(encoding)
+                target_sha256 = sha256_of(job.part)
+                job.part.replace(job.target)
+                Disk().sync_folder(job.target.parent)
+            return JobDone(target_sha256, original_sha256.result(), facts, time.monotonic() - began)
     except StorageFull as err:
         return JobFailed(str(err), is_for_space=True)
     except Exception as err:

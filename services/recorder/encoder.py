@@ -134,6 +134,7 @@ def _stream_of(target: av.container.OutputContainer, pictures: Pictures, encodin
     context.gop_size = KEYFRAME_EVERY_FRAMES_MAX
     context.max_b_frames = 0
     context.thread_count = encoding.threads
+    context.thread_type = "FRAME"  # several frames at once: slices of one wait for one another at its end
     context.color_range = LIMITED
     context.colorspace = BT601
     context.color_primaries = BT709
