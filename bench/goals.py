@@ -153,9 +153,10 @@ def _encode(part: Json | None) -> Goal:
     if part is None or "ratio" not in part:
         return _unmeasured(name, wanted)
     ratio = part["ratio"]
-    return Goal(
-        name, wanted, f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})", ratio["median"] >= 0.95
-    )
+    shown = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+    if not part["are_settings_equal"]:
+        return Goal(name, wanted, f"{shown}, but the films state unequal settings", False)
+    return Goal(name, wanted, shown, ratio["median"] >= 0.95)
 
 
 def _cores(part: Json | None, cores: int) -> Goal:

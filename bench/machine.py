@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -70,6 +71,11 @@ def _programs() -> dict[str, str]:
     for program, command in PROGRAMS.items():
         if shutil.which(program) is not None:
             said = subprocess.run(command, capture_output=True, text=True, check=False)
-            lines = (said.stdout or said.stderr).splitlines()
-            found[program] = " ".join(lines[0].split(",")[0].split()[:3]) if lines else "present"
+            found[program] = version_in(said.stdout or said.stderr)
     return found
+
+
+def version_in(said: str) -> str:
+    """What stands behind the word "version" in the first lines of a program's own account."""
+    found = re.search(r"\bversion\s+([^\s,]+)", said, re.IGNORECASE)
+    return found[1] if found else "present"

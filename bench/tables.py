@@ -141,7 +141,11 @@ def encode_table(part: Json) -> str:
             by = part[key]
             cost = ranged(by["cpu_ms_per_frame"], 1)
             rows.append([shown, ranged(by["frames_per_s"], 1), cost, f"{by['file_mb']:g}"])
-    return table([f"{part['frames']} frames", "frames a second", "CPU ms a frame", "MB"], rows)
+    said = table([f"{part['frames']} frames", "frames a second", "CPU ms a frame", "MB"], rows)
+    if "ratio" in part:
+        verb = "state the same" if part["are_settings_equal"] else "do not state the same"
+        said += f"\nBoth films {verb} settings of x264, threads among them.\n"
+    return said
 
 
 def container_table(part: Json) -> str:

@@ -1,6 +1,7 @@
 """JPEGs into MP4 with nothing around it, and MP4 into H.264: Preroll's encoder beside the ffmpeg command."""
 
 import json
+import re
 import resource
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import av
 from bench.footage import FPS, HEIGHT, REPOSITORY, WIDTH
 from bench.scale import Place
 from bench.spread import Json, spread
+from services.recorder.original import TICKS_PER_S
 from tests.support import premade
 
 PRESET = "superfast"
@@ -36,6 +38,7 @@ def measure(place: Place) -> Json:
     found["preroll"] = _summary(ours, len(jpegs), room / "ours.mp4")
     if theirs:
         found["ffmpeg"] = _summary(theirs, len(jpegs), room / "theirs.mp4")
+        found["are_settings_equal"] = _settings_in(room / "ours.mp4") == _settings_in(room / "theirs.mp4")
         pairs = zip(ours, theirs, strict=True)
         found["ratio"] = spread([their["wall_s"] / our["wall_s"] for our, their in pairs])
     return found
@@ -49,16 +52,23 @@ def _summary(runs: list[Json], frames: int, made: Path) -> Json:
     }
 
 
+def _settings_in(film: Path) -> str:
+    """All that x264 was told, as it writes it into the film itself."""
+    found = re.search(rb"x264 - core .*? options: ([ -~]+)", film.read_bytes(), re.DOTALL)
+    return found[1].decode() if found else ""
+
+
 def _remux(jpegs: list[bytes], path: Path) -> float:
     began_s = time.perf_counter()
-    with av.open(str(path), "w", format="mp4", options={"movflags": "hybrid_fragmented"}) as target:
+    options = {"movflags": "hybrid_fragmented", "video_track_timescale": str(TICKS_PER_S)}
+    with av.open(str(path), "w", format="mp4", options=options) as target:
         stream = target.add_stream("mjpeg", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
         for number, jpeg in enumerate(jpegs):
             packet = av.Packet(jpeg)
-            packet.stream, packet.time_base = stream, Fraction(1, 90_000)
-            packet.pts = packet.dts = number * 90_000 // FPS
-            packet.duration = 90_000 // FPS
+            packet.stream, packet.time_base = stream, Fraction(1, TICKS_PER_S)
+            packet.pts = packet.dts = number * TICKS_PER_S // FPS
+            packet.duration = TICKS_PER_S // FPS
             packet.is_keyframe = True
             target.mux(packet)
     return time.perf_counter() - began_s

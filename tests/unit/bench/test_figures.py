@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from bench.accounting import pss_in, ticks_in, tree
 from bench.footage import there_and_back
+from bench.machine import version_in
 from bench.search import Search
 from bench.spread import latencies, percentile, spread
 
@@ -37,6 +38,19 @@ def test_a_percentile_is_a_value_that_was_measured() -> None:
     assert percentile(values, 0.99) == 99
     assert percentile([7.0], 0.99) == 7
     assert latencies([0.001, 0.002, 0.003])["p99_ms"] == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("ffmpeg version 5.1.9-0+deb12u1 Copyright (c) 2000-2026", "5.1.9-0+deb12u1"),
+        ("motion Version 4.5.1, Copyright 2000-2021", "4.5.1"),
+        ("Docker version 28.2.2, build e6534b4", "28.2.2"),
+        ("usage: program", "present"),
+    ],
+)
+def test_a_program_is_shown_by_its_version(said: str, version: str) -> None:
+    assert version_in(said) == version
 
 
 @given(limit=st.integers(1, 300), count_max=st.integers(1, 300))

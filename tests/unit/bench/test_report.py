@@ -107,6 +107,7 @@ def everything() -> Json:
             "frames": 240,
             "remux_frames_per_s": figure(4000),
             "ratio": figure(1.01),
+            "are_settings_equal": True,
             "preroll": {"frames_per_s": figure(66), "cpu_ms_per_frame": figure(30), "file_mb": 3.1},
             "ffmpeg": {"frames_per_s": figure(65), "cpu_ms_per_frame": figure(30), "file_mb": 3.1},
         },
@@ -140,6 +141,7 @@ def test_goals_that_are_reached_are_met_and_parts_that_did_not_run_are_neither()
         ("burst", ("saved", "p99_ms"), 251, "`saved`"),
         ("burst", ("lost",), 1, "Several clips waiting"),
         ("encode", ("ratio", "median"), 0.94, "H.264 against"),
+        ("encode", ("are_settings_equal",), False, "H.264 against"),
         ("container", ("first_frame_s", "max"), 3.1, "Container start"),
     ],
 )
