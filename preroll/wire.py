@@ -24,6 +24,7 @@ INT63_MAX: Final = 2**63 - 1
 CAMERA_ID_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 EVENT_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 LABELS_MAX: Final = 32
+FPS_MAX: Final = 100_000
 LABEL_MAX_CHARS: Final = 256
 
 CameraId = Annotated[str, StringConstraints(pattern=CAMERA_ID_PATTERN)]
@@ -287,7 +288,7 @@ class Camera(_Record):
     run_id: Annotated[str, StringConstraints(max_length=64)] | None
     width: Annotated[int, Field(ge=0, le=65_535)]
     height: Annotated[int, Field(ge=0, le=65_535)]
-    fps: Annotated[float, Field(ge=0, le=100_000)]  # measured over the ring's last seconds
+    fps: Annotated[float, Field(ge=0, le=FPS_MAX)]  # measured over the ring's last seconds
     frames: Count  # received since the recorder started
     ring_s: Seconds
     ring_frames: Count

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from preroll.clock import NS_PER_S, seconds
-from preroll.wire import Camera, CameraState, FrameHeader, Losses
+from preroll.wire import FPS_MAX, Camera, CameraState, FrameHeader, Losses
 from services.recorder.frame import Frame
 from services.recorder.gaps import GapFinder, Hole
 from services.recorder.recording import ClipPlan, Recording
@@ -197,7 +197,8 @@ class CameraTrack:
         if ends is None:
             return 0.0
         frames = min(FPS_FRAMES, len(self.ring) - 1)
-        return round(frames / seconds(ends[1].t_ns - ends[0].t_ns), 3)
+        # Frames that arrive together, after a pause, may be a nanosecond apart.
+        return min(FPS_MAX, round(frames / seconds(ends[1].t_ns - ends[0].t_ns), 3))
 
 
 class Cameras:

@@ -1,7 +1,7 @@
 """What a trigger is told of its window before it is recorded: whether the ring can give it."""
 
 from preroll.clock import NS_PER_S
-from preroll.wire import FrameHeader
+from preroll.wire import FPS_MAX, FrameHeader
 from services.recorder.cameras import CameraTrack
 from services.recorder.window import Window
 
@@ -54,3 +54,11 @@ def test_a_hole_of_several_causes_is_missing_once() -> None:
 def test_a_hole_that_reaches_into_the_window_is_missing_as_far_as_it_does() -> None:
     held = track(range(90), but=frozenset(range(40, 50)))
     assert held.missing_ns(Window(after(45), after(89)), after(89)) == 4 * PERIOD_NS
+
+
+def test_frames_a_nanosecond_apart_have_a_rate_that_can_be_told() -> None:
+    made = CameraTrack("cam1", 60 * NS_PER_S, BOOT, BEGIN_NS)
+    for seq in range(2):
+        t_ns = BEGIN_NS + seq
+        assert made.take(FrameHeader("cam1", BOOT, "run", seq, 0, t_ns, t_ns, "jpeg", True, 64, 36), JPEG, t_ns, 10**9)
+    assert made.describe(BEGIN_NS + 1, 5).fps == FPS_MAX
