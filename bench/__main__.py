@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import footage, machine, motion, plots, report
-from bench.parts import burst, camera, container, encode, ingest, limit, path
+from bench.parts import burst, camera, container, encode, ingest, limit, path, profile
 from bench.scale import FULL, TINY, Place
 from bench.spread import Json
 
@@ -29,6 +29,7 @@ PARTS: Final[dict[str, Callable[[Place], Json]]] = {
     "limit": limit.recorder_alone,
     "limit-capture": limit.with_capture,
     "container": container.measure,
+    "profile": profile.measure,
 }
 
 
@@ -115,6 +116,8 @@ def _measure(names: list[str], place: Place, results: Json, write: Callable[[Jso
 def _hindrance(name: str) -> str:
     if name == "container" and not container.is_possible():
         return "no Docker, or the images are not built (docker compose build)"
+    if name == "profile" and not profile.is_possible():
+        return "no perf, or it may not be used here (kernel.perf_event_paranoid)"
     return ""
 
 

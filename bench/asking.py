@@ -13,6 +13,7 @@ from tests.support.processes import System
 from tests.support.waiting import wait_until
 
 ANSWER_S: Final = 5.0
+ASK_EVERY_S: Final = 0.25
 
 
 class Asker:
@@ -35,9 +36,10 @@ class Asker:
         return {camera.camera_id: camera for camera in reply.cameras} if isinstance(reply, wire.CamerasReply) else {}
 
     def wait_ring(self, held_s: float, count: int, timeout_s: float) -> None:
-        """Wait until `count` cameras hold `held_s` seconds each."""
+        """Wait until `count` cameras hold `held_s` seconds each; asks four times a second, to cost little."""
 
         def all_hold() -> bool:
+            settle(ASK_EVERY_S)
             cameras = self.cameras()
             return len(cameras) == count and all(camera.ring_s >= held_s for camera in cameras.values())
 

@@ -120,6 +120,8 @@ def _limits(parts: Json) -> Iterator[Goal]:
         found = parts[part]
         more = " or more" if found["is_bounded_by_run"] else ""
         yield Goal(name, f"at least {wanted}", f"{found['limit']}{more}", found["limit"] >= wanted)
+    past = [run for part in ("limit", "limit-capture") for run in parts.get(part, {}).get("runs", []) if "is_up" in run]
+    yield _past_limit([run["is_up"] for run in past])
     clips = [
         run["clip"] | {"lost_elsewhere": run["lost"] + run["missing"] + run["skipped"]}
         for part in ("limit", "limit-capture")
@@ -133,6 +135,13 @@ def _limits(parts: Json) -> Iterator[Goal]:
         return
     wrong = [sum(clip.get(key, 0) for key in ("lost", "repeated", "outside", "lost_elsewhere")) for clip in clips]
     yield Goal(name, "0", f"{sum(wrong)} in {len(clips)} runs", sum(wrong) == 0)
+
+
+def _past_limit(is_up: list[bool]) -> Goal:
+    name, wanted = "Past the limit", "the recorder stays up, losses are counted"
+    if not is_up:
+        return _unmeasured(name, wanted)
+    return Goal(name, wanted, f"up after {sum(is_up)} of {len(is_up)} runs that were too much", all(is_up))
 
 
 def _burst(part: Json | None) -> Iterator[Goal]:

@@ -2,7 +2,16 @@
 
 from bench.goals import evaluate
 from bench.spread import Json
-from bench.tables import burst_table, camera_table, container_table, curve_table, encode_table, ingest_table, path_table
+from bench.tables import (
+    burst_table,
+    camera_table,
+    container_table,
+    curve_table,
+    encode_table,
+    ingest_table,
+    path_table,
+    profile_table,
+)
 
 _WORD = {True: "**met**", False: "**not met**", None: "–"}
 _INTRODUCTION = """\
@@ -19,6 +28,13 @@ counted.
 
 Measured on {date}, commit {commit}.
 """
+_LIMIT_NOTE = """\
+One camera is triggered in each run. A count is carried when no frame of any camera is lost, by the recorder's counters,
+by what arrived, and by the numbers in the clip's pictures; it is doubled until one is not, then halved in between to an
+eighth. A count that loses less than 1 % is tried twice. The feeder has the same cores, its share is stated: past the
+limit it is the whole machine that is full, and a recorder fed by others would carry more. A feeder that is half a second
+late fails a count by itself.
+"""
 
 
 def page(results: Json, file: str) -> str:
@@ -30,6 +46,7 @@ def page(results: Json, file: str) -> str:
             "## What a camera costs, and where the limit is\n",
             "![CPU by number of cameras](images/bench-cameras.svg)\n",
             curve_table(parts),
+            _LIMIT_NOTE,
         ]
     if "camera" in parts:
         blocks += [
@@ -48,6 +65,7 @@ def page(results: Json, file: str) -> str:
         ("encode", "Writing and encoding", encode_table),
         ("container", "Containers", container_table),
         ("path", "A frame's way into the ring, in counts", path_table),
+        ("profile", "Where the time goes, by perf's samples", profile_table),
     ):
         if name in parts:
             blocks += [f"## {title}\n", table(parts[name])]

@@ -25,6 +25,7 @@ class Scale:
     burst_rounds: int
     burst_triggers: int
     encode_frames: int
+    profile_cameras: int
 
 
 FULL: Final = Scale(
@@ -37,12 +38,13 @@ FULL: Final = Scale(
     ring_s=5,
     ingest_cameras=16,
     ingest_s=4,
-    cameras_max=128,
-    captures_max=32,
+    cameras_max=512,
+    captures_max=96,
     burst_cameras=8,
     burst_rounds=4,
     burst_triggers=100,
     encode_frames=240,
+    profile_cameras=64,
 )
 # Shows that everything runs; its figures are worth nothing.
 TINY: Final = Scale(
@@ -61,6 +63,7 @@ TINY: Final = Scale(
     burst_rounds=1,
     burst_triggers=3,
     encode_frames=30,
+    profile_cameras=2,
 )
 
 

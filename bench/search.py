@@ -6,7 +6,7 @@ STEPS: Final = 8  # the answer is known to within an eighth of the limit
 
 
 class Search:
-    """Asks for counts, is told of each whether it was carried. What was lost by chance is tried once more."""
+    """Asks for counts, is told of each whether it was carried. What may have been chance is tried once more."""
 
     def __init__(self, count_max: int) -> None:
         self._count_max = count_max
@@ -32,12 +32,12 @@ class Search:
             return None
         return (self.limit + self._above) // 2
 
-    def tell(self, count: int, *, is_carried: bool) -> None:
-        """The result of a count."""
+    def tell(self, count: int, *, is_carried: bool, is_plain: bool = False) -> None:
+        """The result of a count; `is_plain`: a failure that no second try would change."""
         if is_carried:
             self._failures.pop(count, None)
             self.limit = max(self.limit, count)
             return
-        self._failures[count] = self._failures.get(count, 0) + 1
+        self._failures[count] = self._failures.get(count, 0) + (2 if is_plain else 1)
         if self._failures[count] > 1:
             self._above = count if self._above is None else min(self._above, count)

@@ -71,7 +71,7 @@ def curve_table(parts: Json) -> str:
             "with capture" if part == "limit-capture" else "recorder alone",
             str(run["cameras"]),
             *(_of_run(run, part)),
-            "yes" if run["is_carried"] else f"no: {run['why']}",
+            "yes" if run["is_carried"] else f"no: {run['why']}; {afterwards(run)}",
         ]
         for part in ("limit", "limit-capture")
         for run in parts.get(part, {}).get("runs", [])
@@ -82,6 +82,7 @@ def curve_table(parts: Json) -> str:
             "cameras",
             "CPU of the recorder, %",
             "of the captures, %",
+            "of the feeder, %",
             "recorder, MB",
             "ring, MB",
             "camera late, ms",
@@ -91,13 +92,21 @@ def curve_table(parts: Json) -> str:
     )
 
 
+def afterwards(run: Json) -> str:
+    """What became of the recorder in a run that was too much for it."""
+    if not run["is_up"]:
+        return "the recorder did not outlive it"
+    return f"the recorder stays up and states {run['lost_in_all']} lost"
+
+
 def _of_run(run: Json, part: str) -> list[str]:
     if "recorder_cpu_percent" not in run:
-        return ["–"] * 5
+        return ["–"] * 6
     percents = run["recorder_cpu_percent"]
     return [
         f"{sum(percents) / len(percents):.1f}",
         f"{run['captures_cpu_percent']:.1f}" if part == "limit-capture" else "",
+        f"{run['feeder_cpu_percent']:.0f}",
         f"{run['recorder_pss_mb']:.0f}",
         f"{run['ring_mb']:.0f}",
         f"{run.get('camera_late_ms', 0):.0f}",
@@ -154,6 +163,17 @@ def container_table(part: Json) -> str:
     rows += [[f"image {image}, MB", f"{size}"] for image, size in part["image_mb"].items()]
     rows.append(["of which the base image, MB", f"{part['base_image_mb']}"])
     return table(["", ""], rows)
+
+
+def profile_table(part: Json) -> str:
+    """Where the time goes."""
+    subjects = {subject: shares for subject, shares in part.items() if isinstance(shares, list)}
+    rows = [
+        [subject, share["thread"], share["code"], f"{share['percent']:.0f}"]
+        for subject, shares in subjects.items()
+        for share in shares
+    ]
+    return table(["", "", "code of", "% of its CPU"], rows)
 
 
 def path_table(part: Json) -> str:

@@ -78,6 +78,13 @@ def test_what_is_lost_once_by_chance_is_tried_again() -> None:
     assert search.limit == 4
 
 
+def test_a_plain_failure_is_not_tried_again() -> None:
+    search = Search(4)
+    search.tell(1, is_carried=True)
+    search.tell(2, is_carried=False, is_plain=True)
+    assert (search.limit, search.next_count()) == (1, None)
+
+
 def test_a_machine_that_carries_nothing_has_the_limit_0() -> None:
     search = Search(8)
     while (count := search.next_count()) is not None:

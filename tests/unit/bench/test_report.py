@@ -7,6 +7,7 @@ import pytest
 
 from bench import plots, report
 from bench.goals import evaluate
+from bench.parts.profile import shares_in
 
 Json = dict[str, Any]
 
@@ -39,6 +40,7 @@ def run(cameras: int, *, is_carried: bool = True, lost: int = 0) -> Json:
         "why": "" if is_carried else "9 lost",
         "recorder_cpu_percent": [1.5 * cameras],
         "captures_cpu_percent": 3.0 * cameras,
+        "feeder_cpu_percent": 0.5 * cameras,
         "recorder_pss_mb": 45 * cameras + 60,
         "ring_mb": 44 * cameras,
         "lost": lost,
@@ -46,6 +48,7 @@ def run(cameras: int, *, is_carried: bool = True, lost: int = 0) -> Json:
         "skipped": 0,
         "camera_late_ms": 2,
         "clip": {"frames": 100, "lost": 0, "repeated": 0, "outside": 0},
+        **({} if is_carried else {"is_up": True, "lost_in_all": lost}),
     }
 
 
@@ -113,6 +116,7 @@ def everything() -> Json:
         },
         container={"first_frame_s": figure(1.9), "image_mb": {"preroll-api": 259}, "base_image_mb": 130},
         path={"instructions_per_frame": 600, "held_bytes_per_frame": 700},
+        profile={"recorder, 64 cameras": shares_in("# a report\n  35.10%;ZMQbg/IO/0;[kernel.kallsyms]  \n\n")},
     )
 
 
@@ -138,6 +142,7 @@ def test_goals_that_are_reached_are_met_and_parts_that_did_not_run_are_neither()
         ("camera", ("subjects", "preroll", "recorder_pss_mb", "max"), 119, "Recorder's memory"),
         ("camera", ("subjects", "preroll", "clips"), [{"lost": 1}], "Frames lost"),
         ("limit", ("limit",), 63, "1080p30 cameras with no frame lost, the recorder alone"),
+        ("limit", ("runs", 2, "is_up"), False, "Past the limit"),
         ("burst", ("saved", "p99_ms"), 251, "`saved`"),
         ("burst", ("lost",), 1, "Several clips waiting"),
         ("encode", ("ratio", "median"), 0.94, "H.264 against"),
@@ -145,7 +150,9 @@ def test_goals_that_are_reached_are_met_and_parts_that_did_not_run_are_neither()
         ("container", ("first_frame_s", "max"), 3.1, "Container start"),
     ],
 )
-def test_a_figure_beyond_its_bound_misses_its_goal(part: str, path: tuple[str, ...], value: Any, goal: str) -> None:
+def test_a_figure_beyond_its_bound_misses_its_goal(
+    part: str, path: tuple[str | int, ...], value: Any, goal: str
+) -> None:
     found = everything()["parts"]
     place = found[part]
     for key in path[:-1]:
@@ -168,7 +175,8 @@ def test_the_page_states_machine_date_goals_and_every_part() -> None:
         "abc1234",
         "pyzmq 27",
         "**met**",
-        "no: 9 lost",
+        "no: 9 lost; the recorder stays up and states 9 lost",
+        "| recorder, 64 cameras | ZeroMQ's thread | [kernel.kallsyms] | 35 |",
         "Motion",
         "images/bench-",
     ):
