@@ -90,6 +90,7 @@ def _peers(part: Json, path: Path) -> Path:
         colours = [OURS if name == "preroll" else OTHERS for name in names]
         bars = plot.bar([NAMES[name] for name in names], middles, yerr=errors, color=colours, capsize=3)
         plot.bar_label(bars, fmt="%.1f" if key == "idle_cpu_percent" else "%.0f", padding=3)
+        plot.margins(y=0.15)
         plot.set_title(shown, fontsize=10)
         plot.grid(visible=False, axis="x")
     return _save(figure, path)

@@ -31,9 +31,10 @@ Measured on {date}, commit {commit}.
 _LIMIT_NOTE = """\
 One camera is triggered in each run. A count is carried when no frame of any camera is lost, by the recorder's counters,
 by what arrived, and by the numbers in the clip's pictures; it is doubled until one is not, then halved in between to an
-eighth. A count that loses less than 1 % is tried twice. The feeder has the same cores, its share is stated: past the
-limit it is the whole machine that is full, and a recorder fed by others would carry more. A feeder that is half a second
-late fails a count by itself.
+eighth. A count that loses less than 1 % is tried twice. The feeder has the same cores and its share is stated: with the
+recorder alone it takes a good part of what there is at the limit, so a recorder fed by other machines would carry more.
+Frames sent half a second late fail a count by themselves, with captures because those no longer come to their turn to
+take them. What is stated as lost past the limit is of the whole run, the filling of the rings included.
 """
 
 

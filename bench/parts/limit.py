@@ -24,7 +24,7 @@ PLAIN_SHARE = 0.01  # of the frames: what loses more is not tried again
 FILL_S = 20.0  # beyond the ring's own seconds; each capture process takes some more to start
 FILL_CAPTURE_S = 0.3
 AFTERWARDS_S = 15.0
-LATE_MAX_MS = 500  # half a second late, and what is measured is the feeder
+LATE_MAX_MS = 500  # the machine is full: the feeder, or who takes its frames, does not come to its turn
 COUNTING_FRAMES = 4  # by so many may two countings of frames differ that are read one after the other
 MEMORY_SHARE = 0.6
 
@@ -170,7 +170,7 @@ def _verdict(found: Json, feeder: Feeder) -> Json:
         if value
     ]
     if late_ms > LATE_MAX_MS:
-        reasons.append(f"sent up to {late_ms:.0f} ms late by the feeder, which then is the limit")
+        reasons.append(f"sent up to {late_ms:.0f} ms late")
     if clip.lost and found["is_said_complete"]:
         reasons.append("a clip that lacks frames is said to be complete")
     sent = found["seconds"] * FPS * found["cameras"]
