@@ -60,6 +60,8 @@ def take_long_turns() -> None:
 
 
 def _set_turn(turn_ns: int) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # by itself: not every machine has the call below
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     number = _SYSCALLS.get(platform.machine())
     if sys.platform != "linux" or number is None:
         return

@@ -83,7 +83,11 @@ def test_a_thread_goes_first_and_those_it_starts_only_where_it_is_passed_on(is_p
 
 
 @pytest.mark.skipif(not is_permitted(), reason="real-time priority is not permitted here")
-def test_a_thread_that_takes_turns_again_is_an_ordinary_one() -> None:
+@pytest.mark.parametrize("machine", [platform.machine(), "abacus"])
+def test_a_thread_that_takes_turns_again_is_an_ordinary_one(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there are no turns: an encoder must never go first."""
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+
     def ask() -> tuple[int, int]:
         go_first(Precedence.WRITING, is_passed_on=True)
         take_short_turns()
