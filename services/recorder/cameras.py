@@ -30,9 +30,9 @@ HOLES_MAX: Final = 4096
 class CameraTrack:
     """One camera. All of it is guarded by the lock of its `Cameras`."""
 
-    def __init__(self, camera_id: str, ring_ns: int, boot_id: str, known_since_ns: int) -> None:
+    def __init__(self, camera_id: str, boot_id: str, known_since_ns: int) -> None:
         self.camera_id = camera_id
-        self.ring = Ring(ring_ns)
+        self.ring = Ring()
         self.recordings: list[Recording] = []
         self.gaps = GapFinder()
         self.run_id: str | None = None
@@ -50,7 +50,6 @@ class CameraTrack:
         self._rejected_base = 0
         self._holes: deque[Hole] = deque(maxlen=HOLES_MAX)
         self._timeline = Timeline(boot_id)
-        self._ring_ns = ring_ns
 
     def take(self, header: FrameHeader, jpeg: memoryview | bytes, received_ns: int, backlog_max_bytes: int) -> bool:
         """Take a frame into the ring and into the clips being recorded; false when it is refused (and counted)."""
@@ -117,11 +116,10 @@ class CameraTrack:
         return missing_ns
 
     def expire(self, now_ns: int) -> None:
-        """Close clips whose end has passed without a frame; let go of what is older than the ring's span."""
+        """Close clips whose end has passed without a frame."""
         for recording in self.recordings:
             recording.expire(now_ns)
         self._let_go_of_finished()
-        self.ring.evict_before(now_ns - self._ring_ns - NS_PER_S)
 
     def state(self, now_ns: int) -> CameraState:
         if self.frames == 0:
@@ -237,7 +235,7 @@ class Cameras:
             if len(self._tracks) >= self._max_cameras:
                 self.refused_cameras += 1
                 return None
-            track = self._tracks[camera_id] = CameraTrack(camera_id, self._ring_ns, self._boot_id, now_ns)
+            track = self._tracks[camera_id] = CameraTrack(camera_id, self._boot_id, now_ns)
         return track
 
     def forget(self, camera_id: str) -> None:
@@ -254,10 +252,15 @@ class Cameras:
             return taken
 
     def expire(self, now_ns: int) -> None:
-        """What time alone does: clips close, old frames go."""
+        """What time alone does: clips close, and what is older than `ring_s` goes.
+
+        All cameras let go at one moment of what is older than one moment: the messages that are freed lie side by side
+        in memory then, and those that come next fit where they were.
+        """
         with self.lock:
             for track in self._tracks.values():
                 track.expire(now_ns)
+                track.ring.evict_before(now_ns - self._ring_ns)
             self._ring_bytes = sum(track.ring.size_bytes for track in self._tracks.values())
 
     def _evict(self) -> None:

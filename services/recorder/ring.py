@@ -1,4 +1,4 @@
-"""A camera's recent frames in memory, bounded by seconds and by bytes. Pure: the ingest thread's table owns it.
+"""A camera's recent frames in memory. Pure: the table of cameras owns it, and says when which frames go.
 
 Frames are in order of time. Appending and evicting cost O(1); a window costs as many steps as it lies back in time.
 """
@@ -11,13 +11,12 @@ from services.recorder.window import Window
 
 
 class Ring:
-    """Frames by reference; `span_ns` is how far back from the newest it reaches."""
+    """Frames by reference, until they are let go of."""
 
-    __slots__ = ("_frames", "_span_ns", "size_bytes")
+    __slots__ = ("_frames", "size_bytes")
 
-    def __init__(self, span_ns: int) -> None:
+    def __init__(self) -> None:
         self._frames: deque[Frame] = deque()
-        self._span_ns = span_ns
         self.size_bytes = 0
 
     def __len__(self) -> int:
@@ -40,13 +39,9 @@ class Ring:
         return self._frames[-1].t_ns - self._frames[0].t_ns if self._frames else 0
 
     def append(self, frame: Frame) -> None:
-        """Add the newest frame (later than all others) and let go of those that it makes too old."""
-        frames = self._frames
-        frames.append(frame)
+        """Add the newest frame, later than all others."""
+        self._frames.append(frame)
         self.size_bytes += len(frame.jpeg)
-        too_old_ns = frame.t_ns - self._span_ns
-        while frames[0].t_ns < too_old_ns:
-            self.size_bytes -= len(frames.popleft().jpeg)
 
     def evict_before(self, t_ns: int) -> None:
         """Let go of frames older than `t_ns`, but never of the newest."""

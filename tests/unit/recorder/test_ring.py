@@ -15,8 +15,8 @@ def frame(number: int, t_ns: int, size_bytes: int = 100) -> Frame:
     return Frame("run", number, t_ns, 640, 360, bytes(size_bytes))
 
 
-def filled(count: int, span_s: float = 10, size_bytes: int = 100) -> Ring:
-    ring = Ring(round(span_s * NS_PER_S))
+def filled(count: int, size_bytes: int = 100) -> Ring:
+    ring = Ring()
     for number in range(count):
         ring.append(frame(number, number * PERIOD_NS, size_bytes))
     return ring
@@ -28,12 +28,13 @@ def filled(count: int, span_s: float = 10, size_bytes: int = 100) -> Ring:
     ends=st.tuples(st.integers(-NS_PER_S, 100 * NS_PER_S), st.integers(0, 30 * NS_PER_S)),
 )
 def test_ring_holds_what_a_plain_list_would(steps: list[tuple[int, int]], span_ns: int, ends: tuple[int, int]) -> None:
-    ring, plain = Ring(span_ns), list[Frame]()
+    ring, plain = Ring(), list[Frame]()
     t_ns = 0
     for number, (step_ns, size_bytes) in enumerate(steps):
         t_ns += step_ns
         ring.append(frame(number, t_ns, size_bytes))
         plain.append(frame(number, t_ns, size_bytes))
+        ring.evict_before(t_ns - span_ns)
         plain = [held for held in plain if held.t_ns >= t_ns - span_ns]
     window = Window(ends[0], ends[0] + ends[1])
     assert len(ring) == len(plain)
@@ -52,7 +53,7 @@ def test_nearest_is_the_frame_with_the_least_distance(t_ns: int) -> None:
 
 
 def test_empty_ring_has_nothing_to_give() -> None:
-    ring = Ring(NS_PER_S)
+    ring = Ring()
     assert ring.nearest(0) is None
     assert ring.beside("run", 0, 0) is None
     assert ring.within(Window(0, NS_PER_S)) == []
