@@ -42,6 +42,12 @@ def salvage(clips: ClipsDir, folder: str, event: wire.Event, clock: Clock) -> tu
     return tuple(done)
 
 
+def found_ready(clips: ClipsDir, folder: str, clip: wire.Clip) -> wire.Clip | None:
+    """A clip that the index has as saved and its sidecar as ready: as it is ready. `None` when it is yet to become so."""
+    known = _stated(clips, clips.clip(folder, clip.camera_id))
+    return known if known is not None and known.state == "ready" else None
+
+
 def _salvaged(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, clock: Clock) -> wire.Clip:
     paths = clips.clip(folder, clip.camera_id)
     was_recording = paths.original_part.exists()
@@ -58,12 +64,19 @@ def _salvaged(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, 
 
 
 def _stated(clips: ClipsDir, paths: ClipPaths) -> wire.Clip | None:
-    """The clip as its sidecar has it: the crash came after everything was on disk, before the index knew."""
+    """The clip as its sidecar has it: the crash came after everything was on disk, before the index knew.
+
+    An original that a ready clip does not keep goes: it may be all that the crash left undone.
+    """
     try:
         clip = sidecar.parse(paths.sidecar.read_bytes()).clip
-        if clip.state == "recording" or (not paths.original.exists() and clip.state != "failed"):
+        pictures = [fact for kind, fact in clip.files.items() if kind in ("original", "clip")]
+        is_there = bool(pictures) and all((clips.root / fact.path).exists() for fact in pictures)
+        if clip.state not in ("saved", "ready", "failed") or (clip.state != "failed" and not is_there):
             return None
-        return clip.model_copy(update={"files": {**clip.files, "sidecar": clips.fact(paths.sidecar)}})
+        if clip.state == "ready" and "original" not in clip.files:
+            clips.remove(paths.original)
+        return clip.model_copy(update={"files": {**clip.files, "sidecar": clips.hashed_fact(paths.sidecar)}})
     except (OSError, sidecar.SidecarDamaged):
         return None
 

@@ -23,7 +23,7 @@ from services.recorder.open_event import OpenEvent
 from services.recorder.reconcile import reconcile
 from services.recorder.recording import Recording
 from services.recorder.retention import Removable, RetentionLimits, what_goes
-from services.recorder.salvage import salvage
+from services.recorder.salvage import found_ready, salvage
 from services.recorder.settings import RecorderSettings
 from services.recorder.syncer import Syncer
 from services.recorder.written import Failed, Written
@@ -83,7 +83,16 @@ class Stages:
             opened = self._events.opened(event.event_id) or self._events.adopt(event)
             for clip in event.clips:
                 if clip.state == "saved":
-                    self._submit(opened, clip)
+                    self._take_up(opened, clip)
+
+    def _take_up(self, opened: OpenEvent, clip: wire.Clip) -> None:
+        ready = found_ready(self._clips, opened.plan.folder, clip)
+        if ready is None:
+            self._submit(opened, clip)
+            return
+        self._events.change_clip(opened.event.event_id, clip.camera_id, lambda _: ready)
+        about = fields(event_id=opened.event.event_id, camera_id=clip.camera_id)
+        log.info("clip was ready before the crash", extra=about)
 
     def start(self) -> None:
         self._syncer.start()

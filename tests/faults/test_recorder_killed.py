@@ -1,5 +1,6 @@
 """Fault 1: kill -9 of the recorder at 20 points of a clip's life. No accepted event vanishes, none lies."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from services.recorder.check import INDEX_NAME
+from services.recorder.index import Index
 from tests.support.judging import monotonic_ms
 from tests.support.pictures import CLOCK_WRAP_MS, clock_error_ms, missing_numbers, read_codes
 from tests.support.processes import Json, System
@@ -51,6 +54,18 @@ def check_clip(system: System, event: Json, killed_ms: float, into: Path) -> Non
     assert (ENDED in clip["shortfall"]) == ends_early
 
 
+def checked(system: System) -> str:
+    """What `check` says of the clips' directory."""
+    check = subprocess.run(
+        [sys.executable, "-m", "services.recorder", "check"],
+        env={**os.environ, "PREROLL_RECORDER_CLIPS_DIR": str(system.clips_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return check.stdout
+
+
 def test_recorder_killed_at_twenty_points_of_a_clip_loses_no_event(tmp_path: Path) -> None:
     with System(tmp_path) as system:
         system.start_all("cam1", ring_s=10)
@@ -72,11 +87,28 @@ def test_recorder_killed_at_twenty_points_of_a_clip_loses_no_event(tmp_path: Pat
         listed = {event["event_id"] for event in system.http.get("/events").json()["events"]}
         assert listed == set(killed_ms)
         recorder.stop()
-        check = subprocess.run(
-            [sys.executable, "-m", "services.recorder", "check"],
-            env={**os.environ, "PREROLL_RECORDER_CLIPS_DIR": str(system.clips_dir)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (check.returncode, check.stdout) == (0, f"{POINTS} events, 0 differences\n")
+        assert checked(system) == f"{POINTS} events, 0 differences\n"
+
+
+def test_recorder_killed_when_the_original_is_gone_and_the_index_does_not_know_has_the_clip_ready(
+    tmp_path: Path,
+) -> None:
+    with System(tmp_path) as system:
+        system.start_all("cam1", ring_s=10)
+        recorder = system.services["recorder"]
+        system.wait_ring(PRE_S + 0.2, "cam1")
+        system.trigger(event_id="ev1", pre_s=PRE_S, post_s=POST_S)
+        ready = system.wait_state("ev1", "ready")
+        recorder.stop(signal.SIGKILL)
+        with contextlib.closing(Index(system.clips_dir / INDEX_NAME)) as index:
+            event = index.get("ev1")
+            assert event is not None
+            clip = event.clips[0].model_copy(update={"state": "saved", "ready_after_s": None})
+            index.put(event.model_copy(update={"state": "saved", "clips": (clip,)}), index.plan("ev1"))
+            assert len(index.waiting()) == 1
+        recorder.start()
+        system.wait_ready()
+        again = system.wait_state("ev1", "ready")
+        assert again["clips"][0]["files"] == ready["clips"][0]["files"]
+        recorder.stop()
+        assert checked(system) == "1 events, 0 differences\n"

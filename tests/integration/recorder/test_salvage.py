@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from preroll import wire
 from services.recorder import sidecar
 from services.recorder.boxes import measure
 from services.recorder.describe import UNKNOWN_RUN, hashed, restate
@@ -12,7 +13,7 @@ from services.recorder.files import ClipsDir
 from services.recorder.frame import Frame
 from services.recorder.original import OriginalWriter, read_frames, ticks
 from services.recorder.reclaim import reclaim, size_of
-from services.recorder.salvage import salvage
+from services.recorder.salvage import found_ready, salvage
 from tests.support.clips import Take, Writing
 from tests.support.clocks import HandClock
 from tests.support.disks import FailingDisk, FullDisk
@@ -125,6 +126,54 @@ def test_stray_parts_of_other_clips_are_removed(tmp_path: Path) -> None:
     assert salvage(ClipsDir(tmp_path), take.plan.folder, event, HandClock()) == ()
     assert not paths.clip_part.exists()
     assert paths.original.exists()
+
+
+def make_ready(take: Take, root: Path) -> wire.Clip:
+    """The clip once its rendition is on disk and its sidecar says so; the original is still there."""
+    written = Writing(take, take.over(), root).written()
+    clips, paths = ClipsDir(root), take.paths(root)
+    shutil.copyfile(paths.original, paths.clip)
+    saved = written.applied_to(take.event.clips[0])
+    files = {kind: fact for kind, fact in saved.files.items() if kind != "original"} | {"clip": clips.fact(paths.clip)}
+    ready = saved.model_copy(update={"state": "ready", "files": files, "ready_after_s": 0.4})
+    return restate(clips, take.plan.folder, take.event, ready)
+
+
+@pytest.mark.parametrize("known", ["saved", "recording"])
+@pytest.mark.parametrize("is_original_gone", [False, True])
+def test_clip_that_became_ready_before_the_index_knew_is_ready(
+    tmp_path: Path, known: wire.ClipState, is_original_gone: bool
+) -> None:
+    take = Take.of(frames(COUNT))
+    ready = make_ready(take, tmp_path)
+    clips, paths, folder = ClipsDir(tmp_path), take.paths(tmp_path), take.plan.folder
+    if is_original_gone:
+        paths.original.unlink()
+    if known == "saved":
+        found = found_ready(clips, folder, ready.model_copy(update={"state": known}))
+    else:
+        (found,) = salvage(clips, folder, take.event, HandClock())
+    assert found == ready
+    assert not paths.original.exists()
+
+
+def test_clip_whose_rendition_is_not_there_is_not_found_ready(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    ready = make_ready(take, tmp_path)
+    clips, paths, folder = ClipsDir(tmp_path), take.paths(tmp_path), take.plan.folder
+    paths.clip.unlink()
+    assert found_ready(clips, folder, ready.model_copy(update={"state": "saved"})) is None
+    (clip,) = salvage(clips, folder, take.event, HandClock())
+    assert (clip.state, clip.complete) == ("saved", True)
+    assert paths.original.exists()
+
+
+def test_saved_clip_is_not_found_ready(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    written = Writing(take, take.over(), tmp_path).written()
+    clip = written.applied_to(take.event.clips[0])
+    assert found_ready(ClipsDir(tmp_path), take.plan.folder, clip) is None
+    assert take.paths(tmp_path).original.exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"null", b'{"v":1}', b"\xff\xfe"])
