@@ -9,7 +9,8 @@ from typing import Final
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 PROC: Final = Path("/proc")
 _FIRST_AFTER_NAME: Final = 2  # field 3 of proc(5) is the first after the name's bracket
-_CPU_FIELDS: Final = slice(14 - 1 - _FIRST_AFTER_NAME, 18 - 1 - _FIRST_AFTER_NAME)
+_CHILDREN_FIELDS: Final = slice(16 - 1 - _FIRST_AFTER_NAME, 18 - 1 - _FIRST_AFTER_NAME)
+_CPUCLOCK_SCHED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,19 @@ class Load:
         return sum(self.cpu_percent) / len(self.cpu_percent)
 
 
-def ticks_in(stat: str) -> int:
-    """CPU ticks of a process and of its children that have ended, out of a `/proc/<pid>/stat`."""
+def ended_children_s(stat: str) -> float:
+    """CPU seconds of a process's children that have ended, out of a `/proc/<pid>/stat`."""
     fields = stat.rpartition(")")[2].split()
-    return sum(int(field) for field in fields[_CPU_FIELDS])
+    return sum(int(field) for field in fields[_CHILDREN_FIELDS]) / TICKS_PER_S
+
+
+def own_cpu_s(pid: int) -> float:
+    """CPU seconds of a process, all its threads, to the nanosecond. `OSError` when it has gone.
+
+    Its CPU clock is named as clock_getcpuclockid(3) does: `stat` has ticks of 10 ms, a fifth of what a camera costs in a
+    second.
+    """
+    return time.clock_gettime(~pid << 3 | _CPUCLOCK_SCHED)
 
 
 def pss_in(rollup: str) -> int:
@@ -52,14 +62,14 @@ def tree(pid: int) -> list[int]:
 
 def cpu_s(*pids: int) -> float:
     """CPU seconds that the processes and their trees have used so far."""
-    ticks = 0
+    used_s = 0.0
     for pid in pids:
         for member in tree(pid):
             try:
-                ticks += ticks_in((PROC / str(member) / "stat").read_text())
+                used_s += own_cpu_s(member) + ended_children_s((PROC / str(member) / "stat").read_text())
             except OSError:
                 continue
-    return ticks / TICKS_PER_S
+    return used_s
 
 
 def pss_bytes(*pids: int) -> int:

@@ -3,7 +3,6 @@
 import http.client
 import json
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from bench import accounting
 from bench.asking import settle
@@ -12,7 +11,7 @@ from bench.programs import Feeder
 from bench.scale import Place
 from bench.services import Services
 from bench.spread import Json, latencies
-from preroll.turns import take_short_turns
+from tests.support.elsewhere import elsewhere
 from tests.support.processes import System
 from tests.support.waiting import wait_until
 
@@ -23,13 +22,8 @@ BETWEEN_S = 0.1
 
 
 def measure(place: Place) -> Json:
-    """Rounds with all cameras; short triggers of one camera meanwhile; then wait for the last rendition.
-
-    The caller and the feeder, here on the same processors, stand for machines of their own: they take short turns, so
-    that no encoder keeps them waiting.
-    """
-    with ThreadPoolExecutor(1, initializer=take_short_turns) as caller:
-        return caller.submit(_measured, place).result()
+    """Rounds with all cameras; short triggers of one camera meanwhile; then wait for the last rendition."""
+    return elsewhere(lambda: _measured(place))
 
 
 def _measured(place: Place) -> Json:

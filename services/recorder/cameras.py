@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from preroll.clock import NS_PER_S, seconds
-from preroll.wire import FPS_MAX, Camera, CameraState, FrameHeader, Losses
+from preroll.wire import FPS_MAX, Camera, CameraState, FrameHeader, Losses, topic_of
 from services.recorder.frame import Frame
 from services.recorder.gaps import GapFinder, Hole
 from services.recorder.recording import ClipPlan, Recording
@@ -53,11 +53,12 @@ class CameraTrack:
 
     def take(self, header: FrameHeader, jpeg: memoryview | bytes, received_ns: int, backlog_max_bytes: int) -> bool:
         """Take a frame into the ring and into the clips being recorded; false when it is refused (and counted)."""
-        if header.run_id != self.run_id:
-            if self.run_id is not None and received_ns - self.received_ns < SECOND_RUN_SILENCE_NS:
+        run_id = self.run_id  # one text for all frames of a run: each header brings its own
+        if run_id is None or run_id != header.run_id:
+            if run_id is not None and received_ns - self.received_ns < SECOND_RUN_SILENCE_NS:
                 self.refused_second_run += 1
                 return False
-            self._begin_run(header)
+            run_id = self._begin_run(header)
         t_ns = self._timeline.to_local(
             header.boot_id, header.monotonic_ns, received_ns, is_frozen=bool(self.recordings)
         )
@@ -71,8 +72,8 @@ class CameraTrack:
         if header.rejected != self._rejected_base:
             self.rejected_by_capture += max(0, header.rejected - self._rejected_base)
             self._rejected_base = header.rejected
-        frame = Frame(header.run_id, header.seq, t_ns, header.width, header.height, jpeg)
-        for hole in self.gaps.follow(header.run_id, header.seq, header.rejected, t_ns):
+        frame = Frame(run_id, header.seq, t_ns, header.width, header.height, jpeg)
+        for hole in self.gaps.follow(run_id, header.seq, header.rejected, t_ns):
             self._note(hole)
         self.ring.append(frame)
         if self.recordings:
@@ -160,11 +161,12 @@ class CameraTrack:
             restarts=self.restarts,
         )
 
-    def _begin_run(self, header: FrameHeader) -> None:
+    def _begin_run(self, header: FrameHeader) -> str:
         if self.run_id is not None:
             self.restarts += 1
         self.run_id = header.run_id
         self._rejected_base = header.rejected  # what was rejected before the first frame seen is not a hole here
+        return header.run_id
 
     def _note(self, hole: Hole) -> None:
         if hole.cause == "lost_on_wire":
@@ -213,6 +215,7 @@ class Cameras:
         self._max_cameras = max_cameras
         self._boot_id = boot_id
         self._tracks: dict[str, CameraTrack] = {}
+        self._by_topic: dict[bytes, CameraTrack] = {}
         self._ring_bytes = 0
 
     def __iter__(self) -> Iterator[CameraTrack]:
@@ -228,6 +231,9 @@ class Cameras:
     def get(self, camera_id: str) -> CameraTrack | None:
         return self._tracks.get(camera_id)
 
+    def of_topic(self, topic: bytes) -> CameraTrack | None:
+        return self._by_topic.get(topic)
+
     def remember(self, camera_id: str, now_ns: int) -> CameraTrack | None:
         """The camera, made known if it was not; `None` when there are already as many as may be (counted)."""
         track = self._tracks.get(camera_id)
@@ -235,21 +241,23 @@ class Cameras:
             if len(self._tracks) >= self._max_cameras:
                 self.refused_cameras += 1
                 return None
-            track = self._tracks[camera_id] = CameraTrack(camera_id, self._boot_id, now_ns)
+            track = CameraTrack(camera_id, self._boot_id, now_ns)
+            self._tracks[camera_id] = self._by_topic[topic_of(camera_id)] = track
         return track
 
     def forget(self, camera_id: str) -> None:
         self._ring_bytes -= self._tracks.pop(camera_id).ring.size_bytes
+        del self._by_topic[topic_of(camera_id)]
 
     def take(self, track: CameraTrack, header: FrameHeader, jpeg: memoryview | bytes, received_ns: int) -> bool:
         """Take a frame of `track`, and keep all rings together within their bytes."""
         with self.lock:
-            held_bytes = track.ring.size_bytes
-            taken = track.take(header, jpeg, received_ns, self._backlog_max_bytes)
-            self._ring_bytes += track.ring.size_bytes - held_bytes
+            if not track.take(header, jpeg, received_ns, self._backlog_max_bytes):
+                return False
+            self._ring_bytes += len(jpeg)
             if self._ring_bytes > self.ring_max_bytes:
                 self._evict()
-            return taken
+            return True
 
     def expire(self, now_ns: int) -> None:
         """What time alone does: clips close, and what is older than `ring_s` goes.

@@ -1,13 +1,14 @@
 """One frame in the recorder's memory. Pure."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True, gc=False):
     """A JPEG, its name and its time.
 
     `t_ns` is the capture time on the recorder's own monotonic clock. `jpeg` is the message as it was received, not a
-    copy: rings and clips share it by reference.
+    copy: rings and clips share it by reference. Nothing of a frame refers back to it, so that the collector of garbage may
+    pass it over.
     """
 
     run_id: str

@@ -9,7 +9,7 @@ from typing import Final
 import zmq
 
 from preroll import sockets, wire
-from preroll.clock import NS_PER_S, Clock
+from preroll.clock import NS_PER_MS, NS_PER_S, Clock
 from preroll.guard import Guard
 from preroll.logs import fields
 from preroll.process import Shutdown, Watchdog
@@ -17,7 +17,7 @@ from services.recorder.cameras import Cameras, CameraTrack
 
 log = logging.getLogger(__name__)
 
-TICK_S: Final = 0.1
+TICK_NS: Final = NS_PER_S // 10
 SOI: Final = b"\xff\xd8"
 _PARTS: Final = 3
 
@@ -35,11 +35,10 @@ class Ingest:
     ) -> None:
         self._cameras = cameras
         self._clock = clock
-        self._ticked_ns = 0
         self._told_ns = 0
         self.malformed = 0
         self._socket = sockets.subscriber(context)
-        self._socket.rcvtimeo = round(TICK_S * 1000)
+        self._socket.rcvtimeo = TICK_NS // NS_PER_MS
         self._socket.subscribe(b"frame/")
         sockets.bind(self._socket, bind, guard)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
@@ -49,51 +48,54 @@ class Ingest:
         try:
             while not shutdown.requested:
                 watchdog.feed()
-                self.take_one()
-                self._tick()
+                tick_ns = self._clock.monotonic_ns() + TICK_NS
+                while self.take_one() < tick_ns:
+                    pass
+                self._cameras.expire(self._clock.monotonic_ns())
         finally:
             self._socket.close()
 
-    def take_one(self) -> None:
-        """Take the next frame, or none when none comes for `TICK_S`."""
+    def take_one(self) -> int:
+        """Take the next frame, or none when none comes for `TICK_NS`; when that was, on the monotonic clock."""
         receive = self._socket.recv
         try:
             topic = receive(copy=False, track=False)
         except zmq.Again:
-            return
+            return self._clock.monotonic_ns()
         received_ns = self._clock.monotonic_ns()
         if not topic.more:
             self._reject(None, f"a frame of one part, topic {topic.bytes[:80]!r}")
-            return
-        header_part = receive(copy=False, track=False)
-        if not header_part.more:
+            return received_ns
+        header = receive(copy=False, track=False)
+        if not header.more:
             self._reject(None, f"a frame of two parts, topic {topic.bytes[:80]!r}")
-            return
+            return received_ns
         payload = receive(copy=False, track=False)
         if payload.more:
             parts = _PARTS + len(self._socket.recv_multipart())
             self._reject(None, f"a frame of {parts} parts, topic {topic.bytes[:80]!r}")
-            return
-        self._take(topic.bytes, header_part.bytes, payload.buffer, received_ns)
+            return received_ns
+        self._take(topic.bytes, header.bytes, payload.buffer, received_ns)
+        return received_ns
 
     def _take(self, topic: bytes, header_bytes: bytes, jpeg: memoryview, received_ns: int) -> None:
+        track = self._cameras.of_topic(topic)
         try:
             header = wire.decode_header(header_bytes)
         except wire.WireError as err:
-            self._reject(self._known(topic), str(err))
+            self._reject(track, str(err))
             return
-        track = self._cameras.get(header.camera_id)
-        if track is None or topic != wire.topic_of(header.camera_id):
+        if track is None or track.camera_id != header.camera_id:
             track = self._meet(header.camera_id, topic)
             if track is None:
                 return
-        if bytes(jpeg[:2]) != SOI:
+        if jpeg[:2].tobytes() != SOI:
             self._reject(track, f"a payload of {len(jpeg)} bytes that is no JPEG")
             return
         self._cameras.take(track, header, jpeg, received_ns)
 
     def _meet(self, camera_id: str, topic: bytes) -> CameraTrack | None:
-        if topic != b"frame/" + camera_id.encode(errors="replace") + b"/" or not wire.is_camera_id(camera_id):
+        if not wire.is_camera_id(camera_id) or topic != wire.topic_of(camera_id):
             self._reject(None, f"camera_id {camera_id[:80]!r} under topic {topic[:80]!r}")
             return None
         with self._cameras.lock:
@@ -104,9 +106,6 @@ class Ingest:
         log.info("camera appeared", extra=fields(camera_id=camera_id))
         return track
 
-    def _known(self, topic: bytes) -> CameraTrack | None:
-        return self._cameras.get(topic.decode(errors="replace").removeprefix("frame/").removesuffix("/"))
-
     def _reject(self, track: CameraTrack | None, what: str) -> None:
         self.malformed += 1
         if track is not None:
@@ -116,10 +115,3 @@ class Ingest:
         if now_ns - self._told_ns > NS_PER_S or self._told_ns == 0:  # at most one line a second, however many come
             self._told_ns = now_ns
             log.warning("frame rejected: %s", what, extra=fields(rejected=self.malformed))
-
-    def _tick(self) -> None:
-        now_ns = self._clock.monotonic_ns()
-        if now_ns - self._ticked_ns < TICK_S * NS_PER_S:
-            return
-        self._ticked_ns = now_ns
-        self._cameras.expire(now_ns)

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import msgpack
+import msgspec
 import pytest
 import zmq
 from hypothesis import HealthCheck, given, settings
@@ -174,7 +175,7 @@ def test_malformed_multiparts_on_the_frames_socket_are_counted(system: System, s
     before = figures(system)["recorder"]["malformed_messages"]
     good = header("cam1", 0)
     head, topic = wire.encode_header(good), wire.topic_of("stranger")
-    stranger = wire.encode_header(good._replace(camera_id="stranger"))
+    stranger = wire.encode_header(msgspec.structs.replace(good, camera_id="stranger"))
     packed: Callable[[Any], bytes] = msgpack.packb
     fields = msgpack.unpackb(stranger)
     messages: list[tuple[bytes, ...]] = [
@@ -228,7 +229,7 @@ def test_frames_from_impossible_times_are_counted_and_do_not_stop_the_camera(sys
     sender.frame(first, jpeg(0))
     times = [now_ns + 3_600 * 10**9, wire.INT63_MAX, 0, 1, first.monotonic_ns, first.monotonic_ns - 1]
     for seq, t_ns in enumerate(times, start=1):
-        sender.frame(header("oracle", seq)._replace(monotonic_ns=t_ns), jpeg(seq))
+        sender.frame(msgspec.structs.replace(header("oracle", seq), monotonic_ns=t_ns), jpeg(seq))
     sender.frame(header("oracle", len(times) + 1), jpeg(0))
     wait_until(lambda: system.cameras().get("oracle", {}).get("frames") == 2, 10, "the first and the last are taken")
     losses = system.cameras()["oracle"]["losses"]

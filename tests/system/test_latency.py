@@ -6,14 +6,13 @@ import random
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from preroll.turns import Precedence, go_first, take_short_turns
 from tests.support import premade
+from tests.support.elsewhere import elsewhere
 from tests.support.processes import System
 from tests.support.programs import Program
 from tests.support.waiting import wait_until
@@ -99,23 +98,10 @@ def measure(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
     }
 
 
-def _go_first() -> None:
-    take_short_turns()
-    go_first(Precedence.FRAMES, is_passed_on=True)
-
-
-def measured(folder: Path, triggers: int, wait_s: float) -> dict[str, float]:
-    """As `measure`, by a thread that goes first: the caller and the cameras, here on the same processors, stand for
-    machines of their own, which nothing of ours keeps waiting.
-    """
-    with ThreadPoolExecutor(1, initializer=_go_first) as caller:
-        return caller.submit(measure, folder, triggers, wait_s).result()
-
-
 @pytest.mark.timeout(240)
 def test_triggers_are_answered_and_clips_saved_at_once(tmp_path: Path) -> None:
     """A few, with limits that a busy machine of two cores keeps too; `make soak` holds the real ones."""
-    figures = measured(tmp_path, triggers=6, wait_s=0.5)
+    figures = elsewhere(lambda: measure(tmp_path, triggers=6, wait_s=0.5))
     print(json.dumps(figures))
     assert figures["answered_p50_ms"] < 200
     assert figures["saved_p50_ms"] < 1000
@@ -124,7 +110,7 @@ def test_triggers_are_answered_and_clips_saved_at_once(tmp_path: Path) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 def test_the_slowest_in_a_hundred_is_soon_enough(tmp_path: Path) -> None:
-    figures = measured(tmp_path, triggers=200, wait_s=1)
+    figures = elsewhere(lambda: measure(tmp_path, triggers=200, wait_s=1))
     print(json.dumps(figures))
     assert figures["answered_p99_ms"] <= 10
     assert figures["saved_p99_ms"] <= 250

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import msgspec
 import pytest
 
 from preroll.clock import NS_PER_S
@@ -142,7 +143,7 @@ def test_clip_of_one_frame_can_be_read(tmp_path: Path) -> None:
 
 
 def test_views_of_a_receive_buffer_are_written_as_bytes_are(tmp_path: Path) -> None:
-    take = Take.of([frame._replace(jpeg=memoryview(bytes(frame.jpeg))) for frame in frames(10)])
+    take = Take.of([msgspec.structs.replace(frame, jpeg=memoryview(bytes(frame.jpeg))) for frame in frames(10)])
     Writing(take, take.over(), tmp_path).written()
     stored = list(read_frames(take.paths(tmp_path).original))
     assert [frame.jpeg for frame in stored] == [bytes(frame.jpeg) for frame in take.frames]

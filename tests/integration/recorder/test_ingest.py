@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterator
 
 import msgpack
+import msgspec
 import pytest
 import zmq
 
@@ -115,7 +116,11 @@ MALFORMED: dict[str, Callable[[Bench], list[bytes]]] = {
     "a list for a header": lambda _: [wire.topic_of("cam"), msgpack.packb([1, 2]), JPEG],
     "a huge header": lambda _: [wire.topic_of("cam"), b"\x81" * 5000, JPEG],
     "a foreign topic": lambda b: [wire.topic_of("other"), wire.encode_header(b.header("stranger")), JPEG],
-    "an impossible camera id": lambda b: [b"frame/../", wire.encode_header(b.header()._replace(camera_id="..")), JPEG],
+    "an impossible camera id": lambda b: [
+        b"frame/../",
+        wire.encode_header(msgspec.structs.replace(b.header(), camera_id="..")),
+        JPEG,
+    ],
     "an empty picture": lambda b: [wire.topic_of("cam"), wire.encode_header(b.header(seq=1)), b""],
     "no JPEG": lambda b: [wire.topic_of("cam"), wire.encode_header(b.header(seq=1)), b"GIF89a"],
 }
@@ -165,9 +170,9 @@ def test_a_second_run_is_refused_until_the_first_is_silent(bench: Bench) -> None
 def test_frames_whose_time_stands_still_or_lies_ahead_are_refused(bench: Bench) -> None:
     header = bench.header(seq=0)
     bench.send(header)
-    bench.send(header._replace(seq=1))
-    bench.send(header._replace(seq=2, monotonic_ns=header.monotonic_ns + 10 * NS_PER_S))
-    bench.send(header._replace(seq=3, monotonic_ns=header.monotonic_ns + NS_PER_MS))
+    bench.send(msgspec.structs.replace(header, seq=1))
+    bench.send(msgspec.structs.replace(header, seq=2, monotonic_ns=header.monotonic_ns + 10 * NS_PER_S))
+    bench.send(msgspec.structs.replace(header, seq=3, monotonic_ns=header.monotonic_ns + NS_PER_MS))
     wait_until(lambda: bench.held() == [0, 3], 5)
     track = bench.cameras.get("cam")
     assert track is not None

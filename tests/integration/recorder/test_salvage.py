@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from preroll import wire
@@ -10,7 +11,6 @@ from services.recorder import sidecar
 from services.recorder.boxes import measure
 from services.recorder.describe import UNKNOWN_RUN, hashed, restate
 from services.recorder.files import ClipsDir
-from services.recorder.frame import Frame
 from services.recorder.original import OriginalWriter, read_frames, ticks
 from services.recorder.reclaim import reclaim, size_of
 from services.recorder.salvage import found_ready, salvage
@@ -197,7 +197,7 @@ def test_size_of_a_jpeg_is_read_from_its_header() -> None:
 
 
 def test_camera_padding_behind_a_picture_does_not_hide_it(tmp_path: Path) -> None:
-    padded = [Frame(*frame[:5], jpeg=bytes(frame.jpeg) + bytes(1000)) for frame in frames(COUNT)]
+    padded = [msgspec.structs.replace(frame, jpeg=bytes(frame.jpeg) + bytes(1000)) for frame in frames(COUNT)]
     take = Take.of(padded)
     Writing(take, take.over(), tmp_path).written()
     assert len(list(read_frames(take.paths(tmp_path).original))) == COUNT

@@ -1,19 +1,34 @@
 """How measurements become figures: the kernel's words, spreads, the search for the limit, the footage's order."""
 
+import os
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.accounting import pss_in, ticks_in, tree
+from bench.accounting import TICKS_PER_S, cpu_s, ended_children_s, own_cpu_s, pss_in, tree
 from bench.footage import there_and_back
 from bench.machine import version_in
 from bench.search import Search
 from bench.spread import latencies, percentile, spread
 
 
-def test_a_process_costs_its_own_ticks_and_those_of_its_ended_children() -> None:
+def test_children_that_have_ended_count_in_ticks() -> None:
     stat = "42 (a (strange) name) S 1 42 42 0 -1 4194304 100 200 0 0 1000 200 30 4 20 0 1 0 99999"
-    assert ticks_in(stat) == 1234
+    assert ended_children_s(stat) == pytest.approx(34 / TICKS_PER_S)
+
+
+def test_a_process_costs_what_all_its_threads_use() -> None:
+    before_s, ours_s = own_cpu_s(os.getpid()), time.process_time()
+    sum(range(300_000))
+    spent_s, ours_s = own_cpu_s(os.getpid()) - before_s, time.process_time() - ours_s
+    assert spent_s == pytest.approx(ours_s, rel=0.2)
+    assert cpu_s(os.getpid()) >= before_s + spent_s
+
+
+def test_a_process_that_has_gone_costs_nothing() -> None:
+    assert cpu_s(2**22 + 1) == 0
 
 
 def test_memory_is_the_proportional_share() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from bench.frame_path import held_bytes_per_frame, instructions_per_frame
 
-INSTRUCTIONS_MAX = 900
-HELD_BYTES_MAX = 1_000
+INSTRUCTIONS_MAX = 600
+HELD_BYTES_MAX = 850
 
 
 @pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="Python 3.12 tells a tracer of no single instruction")

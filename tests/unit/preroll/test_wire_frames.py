@@ -1,4 +1,5 @@
 import msgpack
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ def test_any_bytes_are_a_header_or_a_wire_error(data: bytes) -> None:
 
 @pytest.mark.parametrize("cut", [1, 10, 50])
 def test_a_truncated_header_is_refused(cut: int) -> None:
-    with pytest.raises(wire.WireError, match="not msgpack"):
+    with pytest.raises(wire.WireError, match="truncated"):
         wire.decode_header(wire.encode_header(HEADER)[:-cut])
 
 
@@ -64,34 +65,58 @@ def test_a_header_beyond_the_limit_is_refused() -> None:
     ("field", "value", "message"),
     [
         ("v", 2, "v=2 is not 1"),
-        ("camera_id", "", "camera_id=''"),
-        ("camera_id", "c" * 64, "1 to 63"),
-        ("seq", -1, "seq=-1"),
-        ("seq", True, "seq=True"),
-        ("seq", 1.0, "seq=1.0"),
-        ("width", 65_536, "width=65536"),
+        ("v", True, "v=True is not 1"),
+        ("camera_id", "", "camera_id='' is wrong: expected `str` of length >= 1"),
+        ("camera_id", "c" * 64, "of length <= 63"),
+        ("seq", -1, "seq=-1 is wrong: expected `int` >= 0"),
+        ("seq", 2**63, f"seq={2**63} is wrong: expected `int` <= {2**63 - 1}"),
+        ("seq", True, "seq=True is wrong: expected `int`, got `bool`"),
+        ("seq", 1.0, "seq=1.0 is wrong: expected `int`, got `float`"),
+        ("width", 65_536, "width=65536 is wrong: expected `int` <= 65535"),
         ("keyframe", 1, "keyframe=1"),
-        ("codec", "h264", "codec='h264'"),
+        ("codec", "h264", "codec='h264' is not 'jpeg'"),
+        ("codec", 3, "codec=3 is not 'jpeg'"),
         ("run_id", None, "run_id=None"),
+        ("run_id", b"run", "run_id=b'run' is wrong: expected `str`, got `bytes`"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value(field: str, value: object, message: str) -> None:
-    fields = {"v": 1, **HEADER._asdict(), field: value}
+    fields = {"v": 1, **msgspec.structs.asdict(HEADER), field: value}
     with pytest.raises(wire.WireError) as caught:
         wire.decode_header(msgpack.packb(fields))
     assert message in str(caught.value)
 
 
 def test_an_unknown_field_is_ignored() -> None:
-    fields = {"v": 1, **HEADER._asdict(), "colour": "grey"}
+    fields = {"v": 1, **msgspec.structs.asdict(HEADER), "colour": "grey"}
     assert wire.decode_header(msgpack.packb(fields)) == HEADER
 
 
 def test_a_missing_field_is_named() -> None:
-    fields = {"v": 1, **HEADER._asdict()}
+    fields = {"v": 1, **msgspec.structs.asdict(HEADER)}
     del fields["monotonic_ns"]
     with pytest.raises(wire.WireError, match="monotonic_ns"):
         wire.decode_header(msgpack.packb(fields))
+
+
+def test_a_header_without_a_version_is_of_the_first() -> None:
+    assert wire.decode_header(msgpack.packb(msgspec.structs.asdict(HEADER))) == HEADER
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        msgpack.packb([1]),
+        msgpack.packb({1: 2}),
+        wire.encode_header(HEADER) + b"x",
+        b"\x82\xa1v\x01\xa1y" + b"\x91" * 3000 + b"\x01",
+    ],
+    ids=["nothing", "no map", "a key that is no text", "more behind it", "nested without end"],
+)
+def test_what_is_no_header_is_refused(data: bytes) -> None:
+    with pytest.raises(wire.WireError, match="frame header: "):
+        wire.decode_header(data)
 
 
 def test_the_topic_of_one_camera_matches_no_other() -> None:
