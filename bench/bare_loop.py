@@ -1,6 +1,8 @@
-"""The limit of receiving: pyzmq alone, receive, append, drop the oldest. `python -m bench.bare_loop ADDRESS RING_FRAMES STATE`.
+"""The limit of receiving: pyzmq alone, receive, append, drop the oldest.
 
-Of a message's three parts the picture alone is kept, uncopied; nothing is looked at. No loop in Python can do less.
+`python -m bench.bare_loop messages|pictures ADDRESS RING_FRAMES STATE`. `messages` are kept whole, without a copy, as
+`recv_multipart` gives them. `pictures` keeps of the three parts the last alone and looks at none: no loop in Python can do
+less.
 
 SIGUSR1 writes the count of frames so far into STATE.
 """
@@ -17,7 +19,7 @@ from preroll import sockets
 
 def main(arguments: list[str]) -> int:
     """Receive until told to end."""
-    address, ring_frames, state = arguments
+    kept, address, ring_frames, state = arguments
     frames = 0
 
     def tell(*_: object) -> None:
@@ -37,14 +39,22 @@ def main(arguments: list[str]) -> int:
     tell()
     ring: deque[object] = deque()
     room = int(ring_frames)
-    receive = socket.recv
+    take = _whole if kept == "messages" else _picture
     while True:
-        receive()
-        receive()
-        ring.append(receive(copy=False, track=False))
+        ring.append(take(socket))
         frames += 1
         if len(ring) > room:
             ring.popleft()
+
+
+def _whole(socket: zmq.Socket[bytes]) -> object:
+    return socket.recv_multipart(copy=False, track=False)
+
+
+def _picture(socket: zmq.Socket[bytes]) -> object:
+    socket.recv()
+    socket.recv()
+    return socket.recv(copy=False, track=False)
 
 
 if __name__ == "__main__":

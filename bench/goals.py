@@ -45,10 +45,12 @@ def _ingest(part: Json | None) -> Goal:
     name, wanted = "Ingest against a bare pyzmq loop, frames per CPU second", "at least 0.8"
     if part is None:
         return _unmeasured(name, wanted)
-    ratio = part["ratio"]
-    return Goal(
-        name, wanted, f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})", ratio["median"] >= 0.8
+    ratio, least = part["ratio"], part["ratio_to_least"]
+    measured = (
+        f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f});"
+        f" {least['median']:.2f} of one that drops topic and header unseen"
     )
+    return Goal(name, wanted, measured, ratio["median"] >= 0.8)
 
 
 def _camera(part: Json | None) -> Iterator[Goal]:

@@ -18,6 +18,9 @@ class Scale:
     long_pre_s: float
     ring_s: float  # in the runs that look for the limit
     ingest_cameras: int
+    ingest_repeats: (
+        int  # two programs on two cores, a few percent each: what the kernel places where changes by the run
+    )
     ingest_s: float
     cameras_max: int
     captures_max: int
@@ -37,6 +40,7 @@ FULL: Final = Scale(
     long_pre_s=15,
     ring_s=5,
     ingest_cameras=16,
+    ingest_repeats=5,
     ingest_s=6,
     cameras_max=512,
     captures_max=96,
@@ -56,6 +60,7 @@ TINY: Final = Scale(
     long_pre_s=2,
     ring_s=2,
     ingest_cameras=1,
+    ingest_repeats=1,
     ingest_s=1,
     cameras_max=2,
     captures_max=1,

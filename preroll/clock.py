@@ -33,11 +33,8 @@ class Clock(Protocol):
 class SystemClock:
     """The clocks of this machine."""
 
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
-
-    def unix_ns(self) -> int:
-        return time.time_ns()
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    unix_ns = staticmethod(time.time_ns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from preroll.clock import NS_PER_S, seconds
-from preroll.wire import FPS_MAX, Camera, CameraState, FrameHeader, Losses, topic_of
+from preroll.wire import FPS_MAX, INT63_MAX, Camera, CameraState, FrameHeader, Losses, topic_of
 from services.recorder.frame import Frame
 from services.recorder.gaps import GapFinder, Hole
 from services.recorder.recording import ClipPlan, Recording
@@ -48,6 +48,7 @@ class CameraTrack:
         self.dropped_by_writer = 0
         self.restarts = 0
         self._rejected_base = 0
+        self._newest_ns = -INT63_MAX
         self._holes: deque[Hole] = deque(maxlen=HOLES_MAX)
         self._timeline = Timeline(boot_id)
 
@@ -62,12 +63,12 @@ class CameraTrack:
         t_ns = self._timeline.to_local(
             header.boot_id, header.monotonic_ns, received_ns, is_frozen=bool(self.recordings)
         )
-        newest = self.ring.newest
-        if t_ns > received_ns + FUTURE_MAX_NS or (newest is not None and t_ns <= newest.t_ns):
+        if t_ns > received_ns + FUTURE_MAX_NS or t_ns <= self._newest_ns:
             self.out_of_order += 1
             self.gaps.reject()
             return False
         self.received_ns = received_ns
+        self._newest_ns = t_ns
         self.frames += 1
         if header.rejected != self._rejected_base:
             self.rejected_by_capture += max(0, header.rejected - self._rejected_base)
@@ -216,6 +217,7 @@ class Cameras:
         self._boot_id = boot_id
         self._tracks: dict[str, CameraTrack] = {}
         self._by_topic: dict[bytes, CameraTrack] = {}
+        self.of_topic: Final = self._by_topic.get  # asked with every frame: no step between
         self._ring_bytes = 0
 
     def __iter__(self) -> Iterator[CameraTrack]:
@@ -230,9 +232,6 @@ class Cameras:
 
     def get(self, camera_id: str) -> CameraTrack | None:
         return self._tracks.get(camera_id)
-
-    def of_topic(self, topic: bytes) -> CameraTrack | None:
-        return self._by_topic.get(topic)
 
     def remember(self, camera_id: str, now_ns: int) -> CameraTrack | None:
         """The camera, made known if it was not; `None` when there are already as many as may be (counted)."""

@@ -77,7 +77,9 @@ def everything() -> Json:
         ingest={
             "cameras": 16,
             "ratio": figure(0.85),
+            "ratio_to_least": figure(0.7),
             "bare_frames_per_cpu_s": figure(5000),
+            "least_frames_per_cpu_s": figure(6000),
             "recorder_frames_per_cpu_s": figure(4250),
         },
         camera={
