@@ -21,7 +21,7 @@ Made by `make bench` from [`{file}`](../{file}); nothing in it is written by han
 {frames} JPEGs of {width}×{height} (from {source}; {kib:.0f} KiB each, {fps} a second), made before, by a process that
 only sends bytes. Each frame carries its number in its picture; frames lost, repeated or outside the window are counted
 from the numbers in the clips. CPU and memory are those of all processes of a subject, by the kernel's accounting
-(utime and stime with those of ended children; PSS). 100 % is one core. The feeder runs on the same cores and is not
+(its CPU clocks, with the time of ended children; PSS). 100 % is one core. The feeder runs on the same cores and is not
 counted.
 
 {machine}
