@@ -15,12 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
 log = logging.getLogger(__name__)
 
 WEDGED_EXIT_CODE: Final = 70
+_STATM: Final = Path("/proc/self/statm")
 
 
 class Shutdown:
@@ -115,6 +117,13 @@ def exempt_from_collection() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def resident_bytes() -> int:
+    """The process's resident memory; 0 where the system does not tell."""
+    if sys.platform == "win32" or not _STATM.exists():
+        return 0
+    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Watchdog:

@@ -6,10 +6,8 @@ the recorder would say is left out while it is away, and `preroll_recorder_up` s
 
 import asyncio
 import platform
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -17,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from preroll import wire
+from preroll.process import resident_bytes
 from services.api.openapi import VERSION
 from services.api.parts import Parts
 from services.api.problems import Problem
@@ -193,13 +192,3 @@ def _cameras(parts: Parts, recorder: Recorder | None) -> Iterator[Metric]:
         label,
         [((camera_id,), capture.reopened) for camera_id, capture in captures if capture is not None],
     )
-
-
-def resident_bytes() -> int:
-    """This process's resident memory; 0 where the system does not tell."""
-    statm = Path("/proc/self/statm")
-    if not statm.exists() or sys.platform == "win32":
-        return 0
-    import resource
-
-    return int(statm.read_text().split()[1]) * resource.getpagesize()

@@ -14,6 +14,7 @@ from preroll.guard import Guard
 from preroll.logs import fields
 from preroll.process import Shutdown, Watchdog
 from services.recorder.cameras import Cameras, CameraTrack
+from services.recorder.heap import Heap
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Ingest:
     ) -> None:
         self._cameras = cameras
         self._clock = clock
+        self._heap = Heap()
         self._told_ns = 0
         self.malformed = 0
         self._socket = sockets.subscriber(context)
@@ -51,7 +53,9 @@ class Ingest:
                 tick_ns = self._clock.monotonic_ns() + TICK_NS
                 while self.take_one() < tick_ns:
                     pass
-                self._cameras.expire(self._clock.monotonic_ns())
+                now_ns = self._clock.monotonic_ns()
+                self._cameras.expire(now_ns)
+                self._heap.settle(now_ns, self._cameras.ring_bytes)
         finally:
             self._socket.close()
 

@@ -1,15 +1,14 @@
 """What the recorder says of itself: once a second on the bus, and when asked."""
 
 import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import Clock, seconds
 from preroll.logs import fields
+from preroll.process import resident_bytes
 from services.recorder.cameras import Cameras
 
 log = logging.getLogger(__name__)
@@ -71,11 +70,3 @@ class Status:
             extra=fields(camera_id=camera.camera_id, before=before),
         )
         bus.send(lambda stamp: wire.CameraChanged.model_validate({**stamp, "camera": camera}))
-
-
-def resident_bytes() -> int:
-    """The process's resident memory; 0 where the system does not tell."""
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        return 0
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

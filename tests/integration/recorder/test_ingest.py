@@ -1,7 +1,10 @@
 """Frames over real sockets into the rings; what is malformed is counted and changes nothing."""
 
 import secrets
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 import msgpack
 import msgspec
@@ -10,8 +13,9 @@ import zmq
 
 from preroll import sockets, wire
 from preroll.clock import NS_PER_MS, NS_PER_S, SystemClock
-from preroll.process import Shutdown, Watchdog
+from preroll.process import Shutdown, Watchdog, resident_bytes
 from services.recorder.cameras import Cameras
+from services.recorder.frame import Frame
 from services.recorder.ingest import Ingest
 from tests.support.waiting import wait_until
 
@@ -22,9 +26,9 @@ BOOT = "boot"
 class Bench:
     """An ingest thread with its rings, and a socket to send to it."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]]) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], ring_s: float = 5) -> None:
         self.clock = SystemClock()
-        self.cameras = Cameras(5, 100_000_000, 10_000_000, 3, BOOT)
+        self.cameras = Cameras(ring_s, 100_000_000, 10_000_000, 3, BOOT)
         self.ingest = Ingest(context, "tcp://127.0.0.1:*", self.cameras, self.clock)
         self.shutdown = Shutdown()
         self.thread = self.shutdown.thread("ingest", lambda: self.ingest.run(self.shutdown, Watchdog(60, "ingest")))
@@ -58,21 +62,34 @@ class Bench:
             track = self.cameras.get(camera_id)
             return [] if track is None else [frame.seq for frame in track.ring._frames]
 
+    def frame(self, seq: int) -> Frame | None:
+        """The newest frame of `cam`, once it is that one."""
+        with self.cameras.lock:
+            track = self.cameras.get("cam")
+            newest = track.ring.newest if track else None
+        return newest if newest and newest.seq == seq else None
+
     def close(self) -> None:
         self.shutdown.request("test is over")
         self.thread.join(5)
         self.socket.close()
 
 
-@pytest.fixture
-def bench() -> Iterator[Bench]:
+@contextmanager
+def running(ring_s: float = 5) -> Iterator[Bench]:
     with zmq.Context[zmq.Socket[bytes]]() as context:
-        made = Bench(context)
+        made = Bench(context, ring_s)
         try:
             made.connect()
             yield made
         finally:
             made.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with running() as made:
+        yield made
 
 
 def test_frames_arrive_in_order_untouched(bench: Bench) -> None:
@@ -185,3 +202,21 @@ def test_more_cameras_than_allowed_are_refused_and_counted(bench: Bench) -> None
         bench.send(bench.header(camera_id))
     wait_until(lambda: bench.cameras.refused_cameras == 1, 5)
     assert {track.camera_id for track in bench.cameras} == {"cam", "cam2", "probe"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc alone gives back")
+def test_memory_that_frames_have_left_goes_back_though_others_lie_between() -> None:
+    with running(ring_s=0.5) as bench:
+        kept: list[Frame] = []
+        bench.send(bench.header())
+        wait_until(lambda: bench.held() == [0], 5)
+        before = resident_bytes()
+        for seq in range(1, 101):
+            bench.send(bench.header(seq=seq), JPEG[:2] + bytes(400_000))
+            frame = wait_until(partial(bench.frame, seq), 5)
+            assert frame is not None
+            if seq % 10 == 0:
+                kept.append(frame)
+        full = resident_bytes()
+        wait_until(lambda: len(bench.held()) == 1 and resident_bytes() < before + (full - before) / 2, 5)
+        assert len(kept) == 10
