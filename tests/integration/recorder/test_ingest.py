@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from preroll.clock import NS_PER_MS, NS_PER_S, SystemClock
 from preroll.process import Shutdown, Watchdog, resident_bytes
 from services.recorder.cameras import Cameras
 from services.recorder.frame import Frame
-from services.recorder.ingest import Ingest
+from services.recorder.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
 from tests.support.waiting import wait_until
 
 JPEG = b"\xff\xd8" + bytes(2000) + b"\xff\xd9"
@@ -27,9 +28,10 @@ class Bench:
     """An ingest thread with its rings, and a socket to send to it."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], ring_s: float = 5) -> None:
+        self.pauses = 0
         self.clock = SystemClock()
         self.cameras = Cameras(ring_s, 100_000_000, 10_000_000, 3, BOOT)
-        self.ingest = Ingest(context, "tcp://127.0.0.1:*", self.cameras, self.clock)
+        self.ingest = Ingest(context, "tcp://127.0.0.1:*", self.cameras, self.clock, pause=self.pause)
         self.shutdown = Shutdown()
         self.thread = self.shutdown.thread("ingest", lambda: self.ingest.run(self.shutdown, Watchdog(60, "ingest")))
         self.socket = sockets.publisher(context)
@@ -56,6 +58,10 @@ class Bench:
         wait_until(arrived, 5)
 
     probes = 0
+
+    def pause(self, pause_s: float) -> None:
+        self.pauses += 1
+        time.sleep(pause_s)
 
     def held(self, camera_id: str = "cam") -> list[int]:
         with self.cameras.lock:
@@ -100,6 +106,26 @@ def test_frames_arrive_in_order_untouched(bench: Bench) -> None:
     assert track is not None
     assert [bytes(frame.jpeg) for frame in track.ring._frames] == [JPEG + bytes([seq]) for seq in range(50)]
     assert track.ring.size_bytes == bench.cameras.ring_bytes - probe_bytes(bench)
+
+
+def test_many_frames_are_gathered_and_few_are_not(bench: Bench) -> None:
+    sent = DENSE_FRAMES - 5  # however fast they come
+    for seq in range(sent):
+        bench.send(bench.header(seq=seq))
+    wait_until(lambda: len(bench.held()) == sent, 5)
+    assert bench.pauses == 0
+    while bench.pauses < 20:
+        for seq in range(sent, sent + 20):
+            bench.send(bench.header(seq=seq))
+        sent += 20
+        wait_until(lambda: len(bench.held()) == sent, 5)  # noqa: B023 - called at once
+        assert sent < 5000, "many frames, and yet no pause"
+    assert bench.held() == list(range(sent))
+    pauses = bench.pauses
+    track = bench.cameras.get("cam")
+    assert track is not None
+    wait_until(lambda: track.state(bench.clock.monotonic_ns()) == "stalled", 5)
+    assert bench.pauses - pauses <= TICK_NS // PAUSE_NS, "it goes on pausing with nothing to gather"
 
 
 def probe_bytes(bench: Bench) -> int:
