@@ -5,11 +5,14 @@ careless with the boundary that they announce, so it is learnt from the first de
 Content-Length, or, when it has none, at the next delimiter.
 """
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
 HEADERS_MAX_BYTES: Final = 16 * 1024
+_STEP_BYTES: Final = 1024  # of what a head is looked for in: the body behind it is not to be copied with it
+_EMPTY_LINE: Final = re.compile(rb"(?:^|(?<=\n))[\r\t ]*\n")
 
 
 class StreamMalformed(ValueError):
@@ -46,7 +49,6 @@ class MultipartParser:
         self._missing = 0
         self._content_type = ""
         self._content_length: int | None = None
-        self._headers_bytes = 0
         self._arrived_ns: int | None = None
 
     @property
@@ -57,47 +59,54 @@ class MultipartParser:
     def feed(self, data: bytes | bytearray | memoryview, arrived_ns: int) -> list[Part]:
         """The parts that these bytes complete, or `StreamMalformed`."""
         parts: list[Part] = []
-        rest = memoryview(data)
+        view = memoryview(data)
+        at = 0
         while True:
             if self._state is _State.COUNTED_BODY:
-                taken = min(self._missing, len(rest))
-                self._body += rest[:taken]
-                self._missing -= taken
-                rest = rest[taken:]
+                end = at + self._missing
+                piece = view[at:end]
+                self._body += piece
+                self._missing -= len(piece)
                 if self._missing:
                     return parts
                 parts.append(self._finished(self._body))
-            self._held += rest
-            if not self._advance(arrived_ns, parts):
+                at = end
+            if at >= len(view):
                 return parts
-            rest, self._held = memoryview(self._held), bytearray()
+            end = len(view) if self._state is _State.OPEN_BODY else min(len(view), at + _STEP_BYTES)
+            self._held += view[at:end]
+            at = end
+            if self._advance(arrived_ns, parts):
+                at -= len(self._held)
+                self._held.clear()
 
     def _advance(self, arrived_ns: int, parts: list[Part]) -> bool:
         """Go on as far as the held bytes reach; true when a body of known length begins with what is still held."""
         while True:
-            if self._state is _State.ENDED:
-                self._held.clear()
-                return False
-            if self._state is _State.OPEN_BODY:
-                if not self._end_open_body(parts):
+            match self._state:
+                case _State.BETWEEN:
+                    line = self._take_line()
+                    if line is None:
+                        return False
+                    self._begin_part_if_delimiter(line)
+                case _State.HEADERS:
+                    if self._held and self._arrived_ns is None:
+                        self._arrived_ns = arrived_ns
+                    if not self._take_headers():
+                        return False
+                    if self._state is _State.COUNTED_BODY:
+                        return True
+                case _State.OPEN_BODY:
+                    if not self._end_open_body(parts):
+                        return False
+                case _:
+                    self._held.clear()
                     return False
-                continue
-            if self._state is _State.HEADERS and self._held and self._arrived_ns is None:
-                self._arrived_ns = arrived_ns
-            line = self._take_line()
-            if line is None:
-                return False
-            if self._state is _State.BETWEEN:
-                self._begin_part_if_delimiter(line)
-            elif self._header_ends_with(line):
-                return True
 
     def _take_line(self) -> bytes | None:
         end = self._held.find(b"\n", self._scanned)
         if end < 0:
             self._scanned = len(self._held)
-            if self._scanned > HEADERS_MAX_BYTES and self._state is _State.HEADERS:
-                raise StreamMalformed(f"a header line exceeds {HEADERS_MAX_BYTES} bytes")
             if self._scanned > self._part_max_bytes:
                 raise StreamMalformed(f"no delimiter in {self._scanned} bytes, limit {self._part_max_bytes}")
             return None
@@ -122,27 +131,31 @@ class MultipartParser:
         self._arrived_ns = None
         self._content_type = ""
         self._content_length = None
-        self._headers_bytes = 0
 
-    def _header_ends_with(self, line: bytes) -> bool:
-        """Take a header line in. True when it was the empty one and a body of known length follows."""
-        self._headers_bytes += len(line)
-        if self._headers_bytes > HEADERS_MAX_BYTES:
+    def _take_headers(self) -> bool:
+        """Take the headers in, once all of them are held, with the empty line behind them; then a body begins."""
+        end = _EMPTY_LINE.search(self._held, self._scanned)
+        length = len(self._held) if end is None else end.start()
+        if length > HEADERS_MAX_BYTES:
             raise StreamMalformed(f"a part's headers exceed {HEADERS_MAX_BYTES} bytes")
-        if line:
+        if end is None:
+            self._scanned = self._held.rfind(b"\n") + 1  # where the line begins that may yet be empty
+            return False
+        for line in bytes(self._held[:length]).split(b"\n"):
             name, _, value = line.partition(b":")
             match name.strip().lower():
                 case b"content-type":
                     self._content_type = value.strip().lower().decode("latin-1")
                 case b"content-length":
                     self._content_length = self._length_of(value.strip())
-            return False
+        del self._held[: end.end()]
+        self._scanned = 0
         self._body = bytearray()
         if self._content_length is None:
             self._state = _State.OPEN_BODY
-            return False
-        self._state = _State.COUNTED_BODY
-        self._missing = self._content_length
+        else:
+            self._state = _State.COUNTED_BODY
+            self._missing = self._content_length
         return True
 
     def _length_of(self, value: bytes) -> int:

@@ -86,6 +86,7 @@ def everything() -> Json:
             "pre_s": 5,
             "post_s": 5,
             "long_pre_s": 15,
+            "idle_ratio": {"motion": figure(7.5), "single_process": figure(13.7)},
             "subjects": {
                 "preroll": subject(4, 100),
                 "motion": subject(30, 554),
@@ -140,6 +141,8 @@ def test_goals_that_are_reached_are_met_and_parts_that_did_not_run_are_neither()
     [
         ("ingest", ("ratio", "median"), 0.79, "Ingest against"),
         ("camera", ("subjects", "preroll", "idle_cpu_percent", "median"), 5.1, "CPU of one passthrough"),
+        ("camera", ("idle_ratio", "motion", "median"), 5.9, "CPU of one passthrough"),
+        ("camera", ("idle_ratio", "single_process", "median"), 10.9, "CPU of one passthrough"),
         ("camera", ("subjects", "preroll", "idle_pss_mb", "median"), 190, "Memory of recorder and one capture, 5 s"),
         ("camera", ("subjects", "preroll", "recorder_pss_mb", "max"), 119, "Recorder's memory"),
         ("camera", ("subjects", "preroll", "clips"), [{"lost": 1}], "Frames lost"),

@@ -105,7 +105,7 @@ def test_the_closing_delimiter_ends_the_stream() -> None:
         (b"--f\r\nContent-Length: " + b"9" * 5_000 + b"\r\n\r\n", "Content-Length b'9999"),
         (b"--f\r\n\r\n" + b"x" * 100_001, "a part exceeds 100000 bytes"),
         (b"--f\r\n" + b"X: y\r\n" * 20_000, f"headers exceed {HEADERS_MAX_BYTES} bytes"),
-        (b"--f\r\n" + b"x" * 20_000, f"a header line exceeds {HEADERS_MAX_BYTES} bytes"),
+        (b"--f\r\n" + b"x" * 20_000, f"headers exceed {HEADERS_MAX_BYTES} bytes"),
         (b"x" * 100_001, "no delimiter in 100001 bytes"),
     ],
 )
