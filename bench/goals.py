@@ -67,8 +67,9 @@ def _camera(part: Json | None) -> Iterator[Goal]:
         if key not in subjects:
             yield _unmeasured(name, wanted)
             continue
-        ratio = subjects[key]["idle_cpu_percent"]["median"] / ours
-        yield Goal(name, wanted, f"1/{ratio:.1f}", ratio >= times)
+        ratio = part["idle_ratio"][key]
+        measured = f"1/{ratio['median']:.1f} (1/{ratio['min']:.1f} to 1/{ratio['max']:.1f})"
+        yield Goal(name, wanted, measured, ratio["median"] >= times)
 
 
 def _memory(parts: Json) -> Iterator[Goal]:

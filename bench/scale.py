@@ -11,6 +11,9 @@ class Scale:
     """Seconds and counts of a run."""
 
     repeats: int
+    camera_rounds: int
+    camera_events: int  # in so many of the rounds
+    container_starts: int
     slices: int  # of an idle measurement; each is one figure of the spread
     slice_s: float
     pre_s: float
@@ -33,6 +36,9 @@ class Scale:
 
 FULL: Final = Scale(
     repeats=3,
+    camera_rounds=4,
+    camera_events=2,
+    container_starts=5,
     slices=4,
     slice_s=3,
     pre_s=5,
@@ -53,6 +59,9 @@ FULL: Final = Scale(
 # Shows that everything runs; its figures are worth nothing.
 TINY: Final = Scale(
     repeats=1,
+    camera_rounds=2,
+    camera_events=1,
+    container_starts=1,
     slices=2,
     slice_s=0.5,
     pre_s=1,

@@ -4,7 +4,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import accounting, motion
@@ -27,28 +27,51 @@ RING_MARGIN_S = 1.0
 RING_SHORT_S = 0.3  # old frames go ten times a second, and the newest is a little old
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a subject is asked to do."""
+
+    pre_s: float
+    is_triggered: bool  # else it is watched at idle only
+
+
+Subject = Callable[[Place, Course], Json]
+
+
 def measure(place: Place) -> Json:
-    """Each in turn, as often as the scale says; then all with the long pre-roll, for their memory."""
-    subjects: dict[str, Callable[[Place, float], Json]] = {"preroll": _preroll, "single_process": _single_process}
+    """Each in turn, as often as the scale says; then all with the long pre-roll, for their memory.
+
+    What they cost is compared within a round, while the machine is in one mood, and the middle one of the rounds is taken.
+    """
+    subjects: dict[str, Subject] = {"preroll": _preroll, "single_process": _single_process}
     if motion.is_installed():
         subjects["motion"] = _motion
     runs: dict[str, list[Json]] = {name: [] for name in subjects}
-    for _ in range(max(1, place.scale.repeats - 1)):
+    for number in range(place.scale.camera_rounds):
         for name, subject in subjects.items():
-            print(f"  {name}", flush=True)
-            runs[name].append(subject(place, place.scale.pre_s))
+            course = Course(place.scale.pre_s, number < place.scale.camera_events)
+            print(f"  {name}, {'with' if course.is_triggered else 'without'} an event", flush=True)
+            runs[name].append(subject(place, course))
     long_runs: dict[str, Json] = {}
     for name in ("preroll", "motion"):
         if name in subjects:
             print(f"  {name}, {place.scale.long_pre_s:g} s of pre-roll", flush=True)
-            long_runs[name] = subjects[name](place, place.scale.long_pre_s)
+            long_runs[name] = subjects[name](place, Course(place.scale.long_pre_s, is_triggered=True))
     return {
         "pre_s": place.scale.pre_s,
         "post_s": place.scale.post_s,
         "long_pre_s": place.scale.long_pre_s,
+        "idle_ratio": {name: spread(_ratios(of, runs["preroll"])) for name, of in runs.items() if name != "preroll"},
         "subjects": {name: _summary(of) for name, of in runs.items()},
         "long_subjects": {name: _summary([of]) for name, of in long_runs.items()},
     }
+
+
+def _ratios(theirs: list[Json], ours: list[Json]) -> list[float]:
+    """How many times as much CPU as ours, round by round."""
+    return [
+        sum(their["idle_cpu_percent"]) / sum(our["idle_cpu_percent"]) for their, our in zip(theirs, ours, strict=True)
+    ]
 
 
 def _summary(runs: list[Json]) -> Json:
@@ -56,8 +79,10 @@ def _summary(runs: list[Json]) -> Json:
     facts = ("recorder_pss_mb", "ring_mb", "answered_ms", "saved_after_s")
     return {
         "idle_cpu_percent": spread([percent for run in runs for percent in run["idle_cpu_percent"]]),
-        **{name: spread([run[name] for run in runs]) for name in (*figures, *facts) if name in runs[0]},
-        "clips": [run["clip"] for run in runs],
+        **{
+            name: spread([run[name] for run in runs if name in run]) for name in (*figures, *facts) if name in runs[0]
+        },
+        "clips": [run["clip"] for run in runs if "clip" in run],
         "codec": runs[0]["codec"],
     }
 
@@ -95,13 +120,13 @@ def _idle(place: Place, pids: list[int]) -> Json:
     return {"idle_cpu_percent": load.cpu_percent, "idle_pss_mb": load.pss_bytes / 1e6}
 
 
-def _preroll(place: Place, pre_s: float) -> Json:
+def _preroll(place: Place, course: Course) -> Json:
     room = place.room()
     (port,) = free_ports(1)
-    ring_s = pre_s + RING_MARGIN_S
+    ring_s = course.pre_s + RING_MARGIN_S
     with Feeder("http", place.frames, room, str(port)) as feeder, Services(room) as system:
         system.start("api")
-        recorder = system.start("recorder", ring_s=ring_s, pre_s=pre_s, post_s=place.scale.post_s, min_free_mb=100)
+        recorder = system.start("recorder", ring_s=ring_s, pre_s=course.pre_s, post_s=place.scale.post_s, min_free_mb=100)
         capture = system.start("capture", "cam1", camera_id="cam1", source=f"http://127.0.0.1:{port}/0")
         system.wait_ready()
         system.wait_ring(ring_s - RING_SHORT_S, "cam1")
@@ -110,6 +135,8 @@ def _preroll(place: Place, pre_s: float) -> Json:
         found = _idle(place, pids)
         found["recorder_pss_mb"] = accounting.pss_bytes(recorder.pid) / 1e6
         found["ring_mb"] = system.cameras()["cam1"]["ring_bytes"] / 1e6
+        if not course.is_triggered:
+            return found
         anchor_ns = 0
         event_id = ""
 
@@ -123,10 +150,10 @@ def _preroll(place: Place, pre_s: float) -> Json:
         (clip,) = system.event(event_id)["clips"]
         found["saved_after_s"] = clip["saved_after_s"]
         path = system.download(clip["files"]["clip"]["url"], room / "clip.mp4")
-        return found | _judged(path, feeder, anchor_ns, pre_s, place.scale.post_s)
+        return found | _judged(path, feeder, anchor_ns, course.pre_s, place.scale.post_s)
 
 
-def _single_process(place: Place, pre_s: float) -> Json:
+def _single_process(place: Place, course: Course) -> Json:
     room = place.room()
     (port,) = free_ports(1)
     clip = room / "clip.mp4"
@@ -137,7 +164,7 @@ def _single_process(place: Place, pre_s: float) -> Json:
         "bench.single_process",
         url,
         str(FPS),
-        str(pre_s),
+        str(course.pre_s),
         str(place.scale.post_s),
         str(clip),
     ]
@@ -145,25 +172,29 @@ def _single_process(place: Place, pre_s: float) -> Json:
         Feeder("http", place.frames, room, str(port)) as feeder,
         Program(command, room / "single.log") as program,
     ):
-        settle(2 * pre_s + RUN_IN_S)
+        settle(2 * course.pre_s + RUN_IN_S)
         program.check()
         found = _idle(place, [program.pid])
+        if not course.is_triggered:
+            return found
         anchor_ns = time.monotonic_ns()
         found |= _watch_event(place, [program.pid], lambda: program.signal(signal.SIGUSR1), clip.exists)
-        return found | _judged(clip, feeder, anchor_ns, pre_s, place.scale.post_s)
+        return found | _judged(clip, feeder, anchor_ns, course.pre_s, place.scale.post_s)
 
 
-def _motion(place: Place, pre_s: float) -> Json:
+def _motion(place: Place, course: Course) -> Json:
     room = place.room()
     port, control_port = free_ports(2)
     config = room / "motion.conf"
-    config.write_text(motion.settings(f"http://127.0.0.1:{port}/0", control_port, pre_s, FPS, room))
+    config.write_text(motion.settings(f"http://127.0.0.1:{port}/0", control_port, course.pre_s, FPS, room))
     with Feeder("http", place.frames, room, str(port)) as feeder:
         with Program(motion.command(config), room / "motion.log") as program:
             wait_until(lambda: motion.is_capturing(control_port), 30, "Motion sees the camera")
-            settle(2 * pre_s + RUN_IN_S)
+            settle(2 * course.pre_s + RUN_IN_S)
             program.check()
             found = _idle(place, [program.pid])
+            if not course.is_triggered:
+                return found
             anchor_ns = time.monotonic_ns()
             end_s = time.monotonic() + place.scale.post_s
             is_ended = False
@@ -181,4 +212,4 @@ def _motion(place: Place, pre_s: float) -> Json:
             found |= _watch_event(place, [program.pid], begin, is_whole)
             settle(RUN_IN_S)  # it closes the movie with the next frame
         clip = max(room.glob("motion-*.mp4"), key=lambda path: path.stat().st_size)
-        return found | _judged(clip, feeder, anchor_ns, pre_s, place.scale.post_s)
+        return found | _judged(clip, feeder, anchor_ns, course.pre_s, place.scale.post_s)

@@ -23,7 +23,7 @@ def is_possible() -> bool:
 def measure(place: Place) -> Json:
     """Recorder and capture started at the same moment, as often as the scale says."""
     return {
-        "first_frame_s": spread([_start(place) for _ in range(place.scale.repeats)]),
+        "first_frame_s": spread([_start(place) for _ in range(place.scale.container_starts)]),
         "image_mb": {image: round(_size_bytes(image) / 1e6) for image in IMAGES},
         "base_image_mb": round(_size_bytes("python:3.13-slim-trixie") / 1e6),
     }
