@@ -79,9 +79,7 @@ def _summary(runs: list[Json]) -> Json:
     facts = ("recorder_pss_mb", "ring_mb", "answered_ms", "saved_after_s")
     return {
         "idle_cpu_percent": spread([percent for run in runs for percent in run["idle_cpu_percent"]]),
-        **{
-            name: spread([run[name] for run in runs if name in run]) for name in (*figures, *facts) if name in runs[0]
-        },
+        **{name: spread([run[name] for run in runs if name in run]) for name in (*figures, *facts) if name in runs[0]},
         "clips": [run["clip"] for run in runs if "clip" in run],
         "codec": runs[0]["codec"],
     }
@@ -126,7 +124,9 @@ def _preroll(place: Place, course: Course) -> Json:
     ring_s = course.pre_s + RING_MARGIN_S
     with Feeder("http", place.frames, room, str(port)) as feeder, Services(room) as system:
         system.start("api")
-        recorder = system.start("recorder", ring_s=ring_s, pre_s=course.pre_s, post_s=place.scale.post_s, min_free_mb=100)
+        recorder = system.start(
+            "recorder", ring_s=ring_s, pre_s=course.pre_s, post_s=place.scale.post_s, min_free_mb=100
+        )
         capture = system.start("capture", "cam1", camera_id="cam1", source=f"http://127.0.0.1:{port}/0")
         system.wait_ready()
         system.wait_ring(ring_s - RING_SHORT_S, "cam1")
