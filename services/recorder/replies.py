@@ -14,7 +14,7 @@ from services.recorder.admission import CommandRejected
 
 log = logging.getLogger(__name__)
 
-POLL_S: Final = 0.2
+POLL_S: Final = 1.0  # how late the end is seen; each look costs more than a frame
 QUIET_S: Final = 0.01  # an answer's way to who asked; what follows it competes for the processor
 
 

@@ -94,7 +94,7 @@ class MultipartParser:
                         self._arrived_ns = arrived_ns
                     if not self._take_headers():
                         return False
-                    if self._state is _State.COUNTED_BODY:
+                    if self._content_length is not None:
                         return True
                 case _State.OPEN_BODY:
                     if not self._end_open_body(parts):
