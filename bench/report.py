@@ -26,7 +26,7 @@ counted.
 
 {machine}
 
-Measured on {date}, commit {commit}.
+Measured on {date}, {commits}.
 """
 _LIMIT_NOTE = """\
 One camera is triggered in each run. A count is carried when no frame of any camera is lost, by the recorder's counters,
@@ -100,5 +100,15 @@ def _introduction(results: Json, file: str) -> str:
         fps=footage["fps"],
         machine=described,
         date=results["date"],
-        commit=results["commit"],
+        commits=_commits(results),
     )
+
+
+def _commits(results: Json) -> str:
+    """The commit, and where parts were measured at others, which at which."""
+    parts_of: dict[str, list[str]] = {}
+    for name, part in results["parts"].items():
+        parts_of.setdefault(part.get("commit", results["commit"]), []).append(name)
+    if len(parts_of) < 2:
+        return f"commit {results['commit']}"
+    return "; ".join(f"commit {commit}: {', '.join(sorted(names))}" for commit, names in parts_of.items())

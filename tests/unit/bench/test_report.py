@@ -194,3 +194,10 @@ def test_the_plots_are_the_same_for_the_same_results(tmp_path: Path) -> None:
     second = {path.name: path.read_text() for path in plots.draw(everything(), tmp_path / "second")}
     assert set(first) == {"bench-cameras.svg", "bench-peers.svg", "bench-latency.svg"}
     assert first == second
+
+
+def test_parts_of_another_commit_are_told() -> None:
+    found = everything()
+    assert "commit abc1234." in report.page(found, "a.json")
+    found["parts"]["path"]["commit"] = "def5678"
+    assert "commit def5678: path." in report.page(found, "a.json")
