@@ -1,5 +1,6 @@
 """The answering ends of the recorder: bytes in, one reply out, always; also to bytes that are no message."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +15,7 @@ from services.recorder.admission import CommandRejected
 
 log = logging.getLogger(__name__)
 
-POLL_S: Final = 1.0  # how late the end is seen; each look costs more than a frame
+POLL_S: Final = 1.0  # each look costs more than a frame, and the end is told
 QUIET_S: Final = 0.01  # an answer's way to who asked; what follows it competes for the processor
 
 
@@ -30,6 +31,7 @@ class ReplyLoop:
         after_answers: Callable[[], None] | None = None,
     ) -> None:
         """`after_answers` is called when answers have gone out and no further request has come for `QUIET_S`."""
+        self._context = context
         self._answer = answer
         self._after_answers = after_answers
         self.answered = 0
@@ -37,9 +39,12 @@ class ReplyLoop:
         self._socket = sockets.router(context)
         sockets.bind(self._socket, bind, guard)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
+        self._bell = f"inproc://replies-{id(self)}"
+        self._socket.bind(self._bell)
 
     def run(self, shutdown: Shutdown) -> None:
         """Answer until the shutdown is requested; a request that came before it is answered still."""
+        shutdown.call_on_request(self._ring)
         try:
             is_followed = True
             while not shutdown.requested:
@@ -51,6 +56,13 @@ class ReplyLoop:
                     is_followed = True
         finally:
             self._socket.close(linger=200)
+
+    def _ring(self) -> None:
+        """End the wait. From any thread; what arrives has no envelope, and so it is no request."""
+        with self._context.socket(zmq.DEALER) as bell, contextlib.suppress(zmq.Again):
+            bell.linger = 200
+            bell.connect(self._bell)
+            bell.send(b"end", zmq.DONTWAIT)
 
     def _answer_one(self) -> None:
         frames = self._socket.recv_multipart()

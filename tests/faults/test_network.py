@@ -135,8 +135,7 @@ def test_names_that_do_not_resolve_and_then_do_and_then_move(tmp_path: Path) -> 
         network.name_hosts({"recorder": network.beside})
         start_recorder(network.beside)
         wait_until(lambda: (answer := system.get("/cameras")) is not None and answer.status_code == 200, 20)
-        system.wait_live("cam1")
-        system.wait_ring(1, "cam1")
+        system.wait_unbroken(1, "cam1")
         system.trigger(event_id="there")
         moved = shown(system, "there")
         assert moved.clip["complete"] is True

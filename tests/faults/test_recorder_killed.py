@@ -72,8 +72,7 @@ def test_recorder_killed_at_twenty_points_of_a_clip_loses_no_event(tmp_path: Pat
         recorder = system.services["recorder"]
         killed_ms: dict[str, float] = {}
         for point in range(POINTS):
-            system.wait_live("cam1")
-            system.wait_ring(PRE_S + 0.2, "cam1")
+            system.wait_unbroken(PRE_S + 0.2, "cam1")
             event_id = f"point-{point}"
             system.trigger(event_id=event_id, pre_s=PRE_S, post_s=POST_S)
             answered = time.monotonic()

@@ -240,6 +240,16 @@ class System:
 
         wait_until(all_hold, timeout_s, f"{held_s:g} s in the ring of {', '.join(camera_ids)}")
 
+    def wait_unbroken(self, held_s: float, *camera_ids: str) -> None:
+        """Wait until the last `held_s` seconds of each camera's ring have no hole.
+
+        What a capture's queue held while there was no recorder comes first, and behind it there may be one: how long
+        the ring is does not tell. From the first frame that comes live on there is none.
+        """
+        self.wait_live(*camera_ids)
+        began_s = time.monotonic()
+        wait_until(lambda: time.monotonic() - began_s > held_s, held_s + 5, f"{held_s:g} s without a hole")
+
     def wait_frames(self, count: int, *camera_ids: str, timeout_s: float = 30) -> None:
         """Wait until the recorder has got `count` more frames of each camera."""
         before = {camera_id: self.cameras()[camera_id]["frames"] for camera_id in camera_ids}
