@@ -13,7 +13,8 @@ from preroll.guard import Guard
 from preroll.keys import ClientKeys
 
 # Below, copying is cheaper than keeping the bytes alive until they are sent, for which pyzmq wakes a thread of its own with
-# every frame. With pictures of 270 kB a whole capture that copies took 0.84 of the CPU (six pairs of runs, 0.68 to 0.99).
+# every frame. With pictures of 270 kB a whole capture that copies took 0.88 of the CPU (thirteen pairs of runs, 0.68 to
+# 1.08), though a loop that only publishes, 300 KiB each, was twice as fast without copies. Larger ones were not measured.
 ZERO_COPY_MIN_BYTES: Final = 512 * 1024
 # As plain numbers: to join two of the library's flags, or to pass one, costs more than the call they are for.
 _WHOLE: Final = int(zmq.DONTWAIT)

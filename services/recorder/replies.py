@@ -15,7 +15,7 @@ from services.recorder.admission import CommandRejected
 
 log = logging.getLogger(__name__)
 
-POLL_S: Final = 1.0  # each look costs more than a frame, and the end is told
+POLL_S: Final = 1.0  # each look costs about what a frame does; the end is told
 QUIET_S: Final = 0.01  # an answer's way to who asked; what follows it competes for the processor
 
 
