@@ -1,29 +1,64 @@
 """The player: all cameras of an event on one time axis, in step within a frame."""
 
 import hashlib
+import signal
 import zipfile
+from bisect import bisect_right
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.pages import drawn_number, look_at, moments, wait_steady
+from tests.support.explaining import sidecar_of
+from tests.support.pages import Look, look_at, moments, wait_steady
 from tests.support.processes import Json, System
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(90)
 
 CAMERAS = ("conveyor", "press-left", "press-right")
-PERIOD_S = 1 / 25
-JITTER_S = 0.01  # of a drawn camera's own times, on a busy machine
+ROUNDING_S = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One camera's frames in an event, as its sidecar states them: what the page is judged by."""
+
+    moments_s: list[float]  # from the trigger
+    numbers: list[int]
+
+    def index_at(self, moment_s: float) -> int:
+        """The frame that belongs on the screen: the last that is not later, and before the first, the first."""
+        return max(0, bisect_right(self.moments_s, moment_s + ROUNDING_S) - 1)
 
 
 @pytest.fixture(scope="module")
 def event(system: System) -> Json:
-    """A ready event of three cameras."""
+    """A ready event of three cameras, one of which was late in the middle of it, as any camera may be."""
     system.wait_ring(2.5, *CAMERAS)
+    late = system.services["press-right"]
+    late.signal(signal.SIGSTOP)
+    try:
+        system.wait_frames(4, "conveyor")
+    finally:
+        late.signal(signal.SIGCONT)
+    system.wait_frames(15, "press-right")
     accepted = system.trigger(pre_s=2, post_s=2, labels={"fault": "E17"})
     return system.wait_state(accepted["event_id"], "ready")
+
+
+@pytest.fixture(scope="module")
+def recorded(system: System, event: Json) -> dict[str, Recorded]:
+    """What each camera's clip holds."""
+    found: dict[str, Recorded] = {}
+    for camera_id in CAMERAS:
+        sidecar = sidecar_of(system, event["event_id"], camera_id)
+        found[camera_id] = Recorded(
+            moments_s=[(us - sidecar["trigger_us"]) / 1e6 for _, _, us in sidecar["frames"]],
+            numbers=[number for _, number, _ in sidecar["frames"]],
+        )
+    return found
 
 
 def opened(page: Page, event: Json) -> None:
@@ -32,53 +67,56 @@ def opened(page: Page, event: Json) -> None:
     wait_steady(lambda: moments(page))
 
 
-def spread_s(shown: dict[str, float]) -> float:
-    return max(shown.values()) - min(shown.values())
+def behind(look: Look, recorded: dict[str, Recorded]) -> list[int]:
+    """How many frames each camera's picture is behind the clock."""
+    assert look.drawn == look.named
+    return [
+        recorded[camera_id].index_at(look.moment_s) - recorded[camera_id].numbers.index(named)
+        for camera_id, named in look.named.items()
+    ]
 
 
-def assert_pictures_are_what_is_named(page: Page) -> None:
-    for camera_id in CAMERAS:
-        screen = page.locator(f"figure[data-camera={camera_id}]")
-        assert str(drawn_number(screen.locator("canvas"))) == screen.get_attribute("data-seq")
+def assert_in_step(page: Page, recorded: dict[str, Recorded]) -> None:
+    """The player stands, and every camera shows the frame of that moment: in its picture and by its name."""
+    wait_steady(lambda: moments(page))
+    look = look_at(page)
+    assert behind(look, recorded) == [0] * len(CAMERAS), look
 
 
-def test_it_opens_on_the_trigger_frame_of_every_camera(page: Page, event: Json) -> None:
+def test_it_opens_on_the_trigger_frame_of_every_camera(page: Page, event: Json, recorded: dict[str, Recorded]) -> None:
     opened(page, event)
     for camera_id in CAMERAS:
         expect(page.locator(f"figure[data-camera={camera_id}] figcaption")).to_contain_text("trigger frame")
-    assert_pictures_are_what_is_named(page)
+    assert_in_step(page, recorded)
 
 
 @pytest.mark.parametrize("rate", ["1×", "0.5×"])
-def test_all_cameras_play_in_step_within_one_frame(page: Page, event: Json, rate: str) -> None:
+def test_all_cameras_play_in_step_within_one_frame(
+    page: Page, event: Json, recorded: dict[str, Recorded], rate: str
+) -> None:
     opened(page, event)
     page.keyboard.press("Home")
     wait_steady(lambda: moments(page))
     page.get_by_text(rate, exact=True).click()
     page.locator("#play").click()
-    lags_s: list[float] = []
+    seen: list[int] = []
 
     def is_played() -> bool:
         look = look_at(page)
-        lags_s.extend(look.moment_s - shown_s for shown_s in look.shown_s.values())
-        assert look.drawn == look.named
-        return look.moment_s > -0.5
+        seen.extend(behind(look, recorded))
+        return look.moment_s > 0.5
 
-    # A camera's first frame is up to a period later than the window's begin, and is shown before its time.
-    wait_until(lambda: look_at(page).moment_s > -2 + PERIOD_S, 10, "every camera has begun")
     wait_until(is_played, 20, "it plays on")
     page.keyboard.press("Space")
-    wait_steady(lambda: moments(page))
     # Each camera shows its last frame that is not later than the clock. Where the browser skips a frame of a video, as
-    # it may when a turn of the display comes late, that camera stays on the one before: two periods, and rarely. The
-    # bounds leave room for a processor that others use meanwhile: alone, 98 looks in a hundred are within one period.
-    assert min(lags_s) >= -0.001
-    within = sum(lag_s <= PERIOD_S + JITTER_S for lag_s in lags_s) / len(lags_s)
-    print(f"{len(lags_s)} looks, {within:.3f} within one period, the worst {max(lags_s) / PERIOD_S:.2f} periods")
-    assert max(lags_s) <= 3 * PERIOD_S + JITTER_S
-    assert within >= 0.85, sorted(lags_s)[-20:]
-    assert spread_s(moments(page)) <= PERIOD_S + JITTER_S
-    assert_pictures_are_what_is_named(page)
+    # it may when a turn of the display comes late, that camera stays on the one before: one behind, and rarely. The
+    # bounds leave room for a processor that others use meanwhile: alone, 98 looks in a hundred are at the very frame.
+    exact = seen.count(0) / len(seen)
+    print(f"{len(seen)} looks, {exact:.3f} at the very frame, at most {max(seen)} behind")
+    assert min(seen) >= 0
+    assert max(seen) <= 3
+    assert exact >= 0.85
+    assert_in_step(page, recorded)
 
 
 def test_a_frame_that_is_told_late_has_its_own_number(page: Page, event: Json) -> None:
@@ -106,7 +144,9 @@ def test_a_frame_that_is_told_late_has_its_own_number(page: Page, event: Json) -
     assert looks > 10
 
 
-def test_a_step_by_key_is_one_frame_of_the_chosen_camera(page: Page, event: Json) -> None:
+def test_a_step_by_key_is_one_frame_of_the_chosen_camera(
+    page: Page, event: Json, recorded: dict[str, Recorded]
+) -> None:
     opened(page, event)
     page.get_by_role("button", name="Step by the frames of press-left").click()
     screen = page.locator("figure[data-camera=press-left]")
@@ -116,21 +156,17 @@ def test_a_step_by_key_is_one_frame_of_the_chosen_camera(page: Page, event: Json
         wait_until(lambda step=step: screen.get_attribute("data-seq") == str(first + step), 5, "one frame on")  # type: ignore[misc]
     page.locator("#seek").press("ArrowLeft")
     wait_until(lambda: screen.get_attribute("data-seq") == str(first + 2), 5, "one frame back")
-    wait_steady(lambda: moments(page))
-    assert spread_s(moments(page)) <= PERIOD_S + 0.002
-    assert_pictures_are_what_is_named(page)
+    assert_in_step(page, recorded)
 
 
-def test_a_seek_brings_every_camera_to_that_moment(page: Page, event: Json) -> None:
+def test_a_seek_brings_every_camera_to_that_moment(page: Page, event: Json, recorded: dict[str, Recorded]) -> None:
     opened(page, event)
     box = page.locator("#seek").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
-    wait_until(lambda: min(moments(page).values()) > 1, 5, "moved to 1.2 s")
-    shown: dict[str, float] = wait_steady(lambda: moments(page))
-    assert all(moment == pytest.approx(1.2, abs=0.1) for moment in shown.values()), shown
-    assert spread_s(shown) <= PERIOD_S + 0.002
-    assert_pictures_are_what_is_named(page)
+    wait_until(lambda: min(moments(page).values()) > 0.5, 5, "moved on")
+    assert_in_step(page, recorded)
+    assert look_at(page).moment_s == pytest.approx(1.2, abs=0.1)
 
 
 def test_it_plays_slowly_and_fast(page: Page, event: Json) -> None:
