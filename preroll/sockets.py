@@ -84,6 +84,14 @@ def requester(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     return socket
 
 
+def bell(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
+    """DEALER that ends the wait of a ROUTER of the same process with one message that has no envelope."""
+    socket = _plain(context, zmq.DEALER, wire.MESSAGE_MAX_BYTES)
+    socket.sndhwm = 1
+    socket.linger = 200
+    return socket
+
+
 def bind(socket: zmq.Socket[Any], address: str, guard: Guard | None = None) -> None:
     """Bind; behind the guard, where there is one."""
     if guard is not None:

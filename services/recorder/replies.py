@@ -59,9 +59,8 @@ class ReplyLoop:
 
     def _ring(self) -> None:
         """End the wait. From any thread; what arrives has no envelope, and so it is no request."""
-        with self._context.socket(zmq.DEALER) as bell, contextlib.suppress(zmq.Again):
-            bell.linger = 200
-            bell.connect(self._bell)
+        with sockets.bell(self._context) as bell, contextlib.suppress(zmq.Again):
+            sockets.connect(bell, self._bell)
             bell.send(b"end", zmq.DONTWAIT)
 
     def _answer_one(self) -> None:
