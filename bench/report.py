@@ -34,7 +34,9 @@ by what arrived, and by the numbers in the clip's pictures; it is doubled until 
 eighth. A count that loses less than 1 % is tried twice. The feeder has the same cores and its share is stated: with the
 recorder alone it takes a good part of what there is at the limit, so a recorder fed by other machines would carry more.
 Frames sent half a second late fail a count by themselves, with captures because those no longer come to their turn to
-take them. What is stated as lost past the limit is of the whole run, the filling of the rings included.
+take them. What is stated as lost past the limit is of the whole run, the filling of the rings included. A camera that
+leaves frames out because nobody takes them does not number them: nobody behind it can count those, and a clip that
+lacks them is complete as far as can be known. What can be known is that pictures waited, and the capture states it.
 """
 
 

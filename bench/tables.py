@@ -96,7 +96,8 @@ def afterwards(run: Json) -> str:
     """What became of the recorder in a run that was too much for it."""
     if not run["is_up"]:
         return "the recorder did not outlive it"
-    return f"the recorder stays up and states {run['lost_in_all']} lost"
+    behind = f", {run['captures_behind']} captures state that they are behind" if "captures_behind" in run else ""
+    return f"the recorder stays up and states {run['lost_in_all']} lost{behind}"
 
 
 def _of_run(run: Json, part: str) -> list[str]:

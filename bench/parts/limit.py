@@ -28,6 +28,7 @@ AFTERWARDS_S = 15.0
 LATE_MAX_MS = 500  # the machine is full: the feeder, or who takes its frames, does not come to its turn
 COUNTING_FRAMES = 4  # by so many may two countings of frames differ that are read one after the other
 MEMORY_SHARE = 0.6
+SAYS_BEHIND = "capture is behind its camera"
 
 
 def recorder_alone(place: Place) -> Json:
@@ -89,6 +90,8 @@ def _run(place: Place, count: int, *, is_captured: bool) -> Json:
             found |= _verdict(found, feeder)
         if not found["is_carried"]:
             found |= _afterwards(asker, recorder)
+            if is_captured:
+                found["captures_behind"] = sum(SAYS_BEHIND in capture.log_text() for capture in captures)
     return {"cameras": count} | found
 
 

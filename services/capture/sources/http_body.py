@@ -48,6 +48,7 @@ class HttpBody:
         self._chunked = ChunkedBody() if is_chunked else None
         self._read_timeout_s = read_timeout_s
         self._heard_s = time.monotonic()
+        self.backlog_bytes = 0  # taken in one go: what had come before anyone asked
         connection.settimeout(min(SLICE_S, read_timeout_s))
 
     def receive(self) -> Sequence[memoryview]:
@@ -82,6 +83,8 @@ class HttpBody:
         if count == 0:
             raise SourceLost(f"{self._shown}: the server closed the connection")
         self._heard_s = time.monotonic()
+        # A read that does not fill the buffer has emptied the line.
+        self.backlog_bytes = self.backlog_bytes + count if count == RECEIVE_BYTES else 0
         return self._buffer[:count]
 
     def close(self) -> None:

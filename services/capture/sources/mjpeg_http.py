@@ -1,14 +1,22 @@
 """A camera that sends JPEGs over HTTP, as multipart/x-mixed-replace. Its bytes are passed on untouched."""
 
+import logging
 from collections import deque
 from typing import Final
 
 from preroll import wire
-from preroll.clock import Clock
+from preroll.clock import NS_PER_S, Clock
+from preroll.logs import fields
 from services.capture.sources.http_body import HttpBody
 from services.capture.sources.multipart import MultipartParser, Part, StreamMalformed
 from services.capture.sources.source import Picture, SourceLost
 
+log = logging.getLogger(__name__)
+
+BEHIND_PICTURES: Final = (
+    5  # that waited on the line; a camera whose line stays full leaves pictures out, and says nothing
+)
+STATED_EVERY_NS: Final = 10 * NS_PER_S
 _TYPES: Final = ("", "image/jpeg", "image/jpg", "image/pjpeg", "application/octet-stream")
 
 
@@ -20,6 +28,7 @@ class MjpegHttpSource:
         self._clock = clock
         self._parser = MultipartParser(wire.FRAME_MAX_BYTES)
         self._parts: deque[Part] = deque()
+        self._stated_ns: int | None = None
         self._feed(early)
 
     def read(self, seq: int) -> Picture | None:
@@ -33,10 +42,22 @@ class MjpegHttpSource:
             if not pieces:
                 return None
         part = self._parts.popleft()
+        if self._body.backlog_bytes > BEHIND_PICTURES * len(part.body):
+            self._state_behind(part)
         return Picture(part.body, part.arrived_ns)
 
     def close(self) -> None:
         self._body.close()
+
+    def _state_behind(self, part: Part) -> None:
+        """A machine with too much to do: now and then, for it lasts."""
+        if self._stated_ns is not None and part.arrived_ns - self._stated_ns < STATED_EVERY_NS:
+            return
+        self._stated_ns = part.arrived_ns
+        log.warning(
+            "capture is behind its camera: pictures waited, their times are late, and the camera may have left some out",
+            extra=fields(waited_bytes=self._body.backlog_bytes, picture_bytes=len(part.body)),
+        )
 
     def _feed(self, data: bytes | memoryview) -> None:
         try:
