@@ -36,7 +36,8 @@ recorder alone it takes a good part of what there is at the limit, so a recorder
 Frames sent half a second late fail a count by themselves, with captures because those no longer come to their turn to
 take them. What is stated as lost past the limit is of the whole run, the filling of the rings included. A camera that
 leaves frames out because nobody takes them does not number them: nobody behind it can count those, and a clip that
-lacks them is complete as far as can be known. What can be known is that pictures waited, and the capture states it.
+lacks them is complete as far as can be known. What can be known is that pictures waited, and the capture states it. So
+do captures that all start at once, of counts that are carried, too: the number of those that did is no measure of loss.
 """
 
 

@@ -96,7 +96,11 @@ def afterwards(run: Json) -> str:
     """What became of the recorder in a run that was too much for it."""
     if not run["is_up"]:
         return "the recorder did not outlive it"
-    behind = f", {run['captures_behind']} captures state that they are behind" if "captures_behind" in run else ""
+    behind = (
+        f", {run['captures_behind']} captures stated at some time that they were behind"
+        if "captures_behind" in run
+        else ""
+    )
     return f"the recorder stays up and states {run['lost_in_all']} lost{behind}"
 
 

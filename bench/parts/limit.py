@@ -14,6 +14,7 @@ from bench.search import Search
 from bench.services import Services
 from bench.spread import Json
 from preroll.clock import NS_PER_MS, NS_PER_S, SystemClock
+from services.capture.sources.mjpeg_http import BEHIND
 from tests.support.pictures import read_codes
 from tests.support.processes import ServiceProcess, System, free_ports
 from tests.support.waiting import wait_until
@@ -28,7 +29,6 @@ AFTERWARDS_S = 15.0
 LATE_MAX_MS = 500  # the machine is full: the feeder, or who takes its frames, does not come to its turn
 COUNTING_FRAMES = 4  # by so many may two countings of frames differ that are read one after the other
 MEMORY_SHARE = 0.6
-SAYS_BEHIND = "capture is behind its camera"
 
 
 def recorder_alone(place: Place) -> Json:
@@ -91,7 +91,7 @@ def _run(place: Place, count: int, *, is_captured: bool) -> Json:
         if not found["is_carried"]:
             found |= _afterwards(asker, recorder)
             if is_captured:
-                found["captures_behind"] = sum(SAYS_BEHIND in capture.log_text() for capture in captures)
+                found["captures_behind"] = sum(BEHIND in capture.log_text() for capture in captures)
     return {"cameras": count} | found
 
 

@@ -13,8 +13,10 @@ from services.capture.sources.source import Picture, SourceLost
 
 log = logging.getLogger(__name__)
 
-BEHIND_PICTURES: Final = (
-    5  # that waited on the line; a camera whose line stays full leaves pictures out, and says nothing
+# So many waited on the line. A camera whose line stays full leaves pictures out, and says nothing.
+BEHIND_PICTURES: Final = 5
+BEHIND: Final = (
+    "capture is behind its camera: pictures waited, their times are late, and the camera may have left some out"
 )
 STATED_EVERY_NS: Final = 10 * NS_PER_S
 _TYPES: Final = ("", "image/jpeg", "image/jpg", "image/pjpeg", "application/octet-stream")
@@ -54,10 +56,7 @@ class MjpegHttpSource:
         if self._stated_ns is not None and part.arrived_ns - self._stated_ns < STATED_EVERY_NS:
             return
         self._stated_ns = part.arrived_ns
-        log.warning(
-            "capture is behind its camera: pictures waited, their times are late, and the camera may have left some out",
-            extra=fields(waited_bytes=self._body.backlog_bytes, picture_bytes=len(part.body)),
-        )
+        log.warning(BEHIND, extra=fields(waited_bytes=self._body.backlog_bytes, picture_bytes=len(part.body)))
 
     def _feed(self, data: bytes | memoryview) -> None:
         try:

@@ -9,7 +9,7 @@ import pytest
 from preroll.clock import SystemClock
 from services.capture.sources import http_body
 from services.capture.sources.http_body import open_body
-from services.capture.sources.mjpeg_http import MjpegHttpSource
+from services.capture.sources.mjpeg_http import BEHIND, MjpegHttpSource
 
 PICTURE = b"\xff\xd8" + bytes(2_000) + b"\xff\xd9"
 PART = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n%b\r\n" % (len(PICTURE), PICTURE)
@@ -59,7 +59,7 @@ def source(camera: Camera, monkeypatch: pytest.MonkeyPatch) -> Iterator[MjpegHtt
 
 
 def behind(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.message for record in caplog.records if "behind its camera" in record.message]
+    return [record.message for record in caplog.records if record.message == BEHIND]
 
 
 def test_pictures_that_waited_are_stated_once(
