@@ -14,8 +14,8 @@ import zmq
 from bench.footage import REPOSITORY
 from preroll import sockets, wire
 from preroll.clock import NS_PER_S, SystemClock, read_boot_id
-from services.recorder.cameras import Cameras
-from services.recorder.ingest import Ingest
+from services.recorder.cameras.ingest import Ingest
+from services.recorder.cameras.table import Cameras
 from tests.support.waiting import wait_until
 
 ADDRESS: Final = "inproc://bench-frame-path"

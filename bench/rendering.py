@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from services.recorder.encoder import probe, render
-from services.recorder.jobs import Encoding
+from services.recorder.renditions.encoder import probe, render
+from services.recorder.renditions.jobs import Encoding
 
 
 def main(arguments: list[str]) -> int:

@@ -15,7 +15,7 @@ import av
 from bench.footage import FPS, HEIGHT, REPOSITORY, WIDTH
 from bench.scale import Place
 from bench.spread import Json, spread
-from services.recorder.original import TICKS_PER_S
+from services.recorder.clips.original import TICKS_PER_S
 from tests.support import premade
 
 PRESET = "superfast"

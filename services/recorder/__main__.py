@@ -11,11 +11,11 @@ def _main(arguments: list[str]) -> int:
         case []:
             return service.main()
         case ["check"]:
-            from services.recorder import check
+            from services.recorder.recovery import check
 
             return check.run(RecorderSettings.load_or_exit().clips_dir)
         case ["health"]:
-            from services.recorder import health
+            from services.recorder.answers import health
 
             return health.run(RecorderSettings.load_or_exit())
     print(f"usage: python -m services.recorder [check | health], not {' '.join(arguments)!r}", file=sys.stderr)

@@ -15,17 +15,17 @@ from preroll.guard import Guard, on_duty
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog, exempt_from_collection
 from preroll.turns import Precedence, go_first, take_short_turns
-from services.recorder.admission import CommandRate, CommandRejected, Limits
-from services.recorder.cameras import Cameras
-from services.recorder.events import Events
-from services.recorder.files import ClipsDir
-from services.recorder.index import Index
-from services.recorder.ingest import Ingest
-from services.recorder.queries import Queries
-from services.recorder.replies import ReplyLoop
+from services.recorder.answers.queries import Queries
+from services.recorder.answers.replies import ReplyLoop
+from services.recorder.answers.status import Status
+from services.recorder.cameras.ingest import Ingest
+from services.recorder.cameras.table import Cameras
+from services.recorder.events.events import Events
+from services.recorder.events.rules import CommandRate, CommandRejected, Limits
 from services.recorder.settings import RecorderSettings
 from services.recorder.stages import Stages
-from services.recorder.status import Status
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.index import Index
 
 log = logging.getLogger(__name__)
 

@@ -11,22 +11,22 @@ from typing import Any, Final
 from preroll import wire
 from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
-from services.recorder import describe
-from services.recorder.clip_writer import ClipWriter
-from services.recorder.disk import WriteFailed
-from services.recorder.encoding import EncodePool
-from services.recorder.events import Events
-from services.recorder.files import ClipsDir
-from services.recorder.index import Index
-from services.recorder.jobs import Encoding, Job, JobDone, JobFailed
-from services.recorder.open_event import OpenEvent
-from services.recorder.reconcile import reconcile
-from services.recorder.recording import Recording
-from services.recorder.retention import Removable, RetentionLimits, what_goes
-from services.recorder.salvage import found_ready, salvage
+from services.recorder.cameras.recording import Recording
+from services.recorder.clips import describe
+from services.recorder.clips.result import Failed, Written
+from services.recorder.clips.writer import ClipWriter
+from services.recorder.events.events import Events
+from services.recorder.events.open_event import OpenEvent
+from services.recorder.recovery.reconcile import reconcile
+from services.recorder.recovery.salvage import found_ready, salvage
+from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed
+from services.recorder.renditions.pool import EncodePool
 from services.recorder.settings import RecorderSettings
-from services.recorder.syncer import Syncer
-from services.recorder.written import Failed, Written
+from services.recorder.store.disk import WriteFailed
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.index import Index
+from services.recorder.store.retention import Removable, RetentionLimits, what_goes
+from services.recorder.store.syncer import Syncer
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
-from services.recorder.encoder import render
-from services.recorder.jobs import Encoding
+from services.recorder.renditions.encoder import render
+from services.recorder.renditions.jobs import Encoding
 from tests.support.originals import colour_card, jpeg_of, mean_difference, picture_of, write_original
 
 pytestmark = pytest.mark.timeout(120)

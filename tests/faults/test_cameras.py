@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from services.recorder.original import read_frames
+from services.recorder.clips.original import read_frames
 from tests.support.explaining import Shown, drawn, shown
 from tests.support.frames import jpeg
 from tests.support.judging import judge, window_of

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.recorder.check import INDEX_NAME
-from services.recorder.index import Index
+from services.recorder.recovery.check import INDEX_NAME
+from services.recorder.store.index import Index
 from tests.support.judging import monotonic_ms
 from tests.support.pictures import CLOCK_WRAP_MS, clock_error_ms, missing_numbers, read_codes
 from tests.support.processes import Json, System

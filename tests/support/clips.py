@@ -6,15 +6,15 @@ from pathlib import Path
 
 from preroll import wire
 from preroll.clock import Clock
-from services.recorder.clip_writer import ClipWriter
-from services.recorder.disk import Disk
-from services.recorder.files import ClipPaths, ClipsDir
-from services.recorder.frame import Frame
-from services.recorder.gaps import Hole
-from services.recorder.recording import ClipPlan, Recording
-from services.recorder.syncer import Syncer
-from services.recorder.window import Window
-from services.recorder.written import Failed, Written
+from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.gaps import Hole
+from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.window import Window
+from services.recorder.clips.result import Failed, Written
+from services.recorder.clips.writer import ClipWriter
+from services.recorder.store.disk import Disk
+from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.syncer import Syncer
 from tests.support.clocks import HandClock
 
 BOOT_ID = "boot-of-the-test"

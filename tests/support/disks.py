@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from services.recorder.disk import Disk
+from services.recorder.store.disk import Disk
 
 Call = Literal["create", "write", "sync", "sync_data", "sync_folder", "replace", "truncate"]
 

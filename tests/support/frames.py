@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from preroll.clock import NS_PER_S
-from services.recorder.frame import Frame
+from services.recorder.cameras.frame import Frame
 
 SQUARES = 32
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from services.recorder.disk import Disk
-from services.recorder.original import OriginalWriter
+from services.recorder.clips.original import OriginalWriter
+from services.recorder.store.disk import Disk
 
 Picture = npt.NDArray[np.uint8]
 SAMPLING = {

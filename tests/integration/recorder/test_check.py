@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from preroll import wire
-from services.recorder import check
-from services.recorder.describe import hashed, restate
-from services.recorder.files import ClipPaths, ClipsDir
-from services.recorder.index import Index
+from services.recorder.clips.describe import hashed, restate
+from services.recorder.recovery import check
+from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.index import Index
 from tests.support.clips import Take, Writing
 from tests.support.frames import frames
 

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from preroll.clock import NS_PER_S
-from services.recorder import sidecar
-from services.recorder.boxes import measure
-from services.recorder.frame import Frame
-from services.recorder.gaps import Hole
-from services.recorder.original import read_frames
-from services.recorder.written import Failed
+from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.gaps import Hole
+from services.recorder.clips import sidecar
+from services.recorder.clips.mp4_boxes import measure
+from services.recorder.clips.original import read_frames
+from services.recorder.clips.result import Failed
 from tests.support.clips import UNIX_OFFSET_NS, Take, Writing
 from tests.support.clocks import HandClock
 from tests.support.disks import StandingDisk

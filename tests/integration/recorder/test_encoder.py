@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from services.recorder.disk import StorageFull
-from services.recorder.encoder import EncoderUnusable, Rendition, probe, render
-from services.recorder.jobs import Encoding
-from services.recorder.original import Unreadable
+from services.recorder.clips.original import Unreadable
+from services.recorder.renditions.encoder import EncoderUnusable, Rendition, probe, render
+from services.recorder.renditions.jobs import Encoding
+from services.recorder.store.disk import StorageFull
 from tests.support.disks import FullDisk
 from tests.support.frames import jpeg as coded_jpeg
 from tests.support.originals import Picture, colour_card, jpeg_of, mean_difference, picture_of, write_original

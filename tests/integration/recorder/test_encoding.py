@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from services.recorder import encoding as encoding_module
-from services.recorder.encoding import EncodePool
-from services.recorder.files import sha256_of
-from services.recorder.jobs import Encoding, Job, JobDone, JobFailed
+from services.recorder.renditions import pool as encoding_module
+from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed
+from services.recorder.renditions.pool import EncodePool
+from services.recorder.store.files import sha256_of
 from tests.support.originals import colour_card, jpeg_of, write_original
 from tests.support.waiting import wait_until
 
@@ -258,8 +258,8 @@ def test_workers_die_with_the_recorder(tmp_path: Path) -> None:
     script.write_text(
         "import multiprocessing, sys, time\n"
         "from pathlib import Path\n"
-        "from services.recorder.jobs import Encoding, Job\n"
-        "from services.recorder.encoding import EncodePool\n"
+        "from services.recorder.renditions.jobs import Encoding, Job\n"
+        "from services.recorder.renditions.pool import EncodePool\n"
         "if __name__ == '__main__':\n"
         "    pool = EncodePool(1, Encoding('libx264', 'veryslow', 1, 1), 60, print)\n"
         "    pool.start()\n"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from services.recorder import sidecar
-from services.recorder.boxes import measure
-from services.recorder.files import ClipsDir
-from services.recorder.original import read_frames
-from services.recorder.written import Failed, Written
+from services.recorder.clips import sidecar
+from services.recorder.clips.mp4_boxes import measure
+from services.recorder.clips.original import read_frames
+from services.recorder.clips.result import Failed, Written
+from services.recorder.store.files import ClipsDir
 from tests.support.clips import Take, Writing
 from tests.support.disks import Call, FailingDisk, FullDisk
 from tests.support.frames import frames

@@ -11,14 +11,14 @@ import zmq
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import NS_PER_S
-from services.recorder.admission import CommandRejected, Limits
-from services.recorder.cameras import Cameras
-from services.recorder.disk import Disk
-from services.recorder.events import Events
-from services.recorder.files import ClipsDir
-from services.recorder.index import Index
-from services.recorder.open_event import OpenEvent
-from services.recorder.recording import Recording
+from services.recorder.cameras.recording import Recording
+from services.recorder.cameras.table import Cameras
+from services.recorder.events.events import Events
+from services.recorder.events.open_event import OpenEvent
+from services.recorder.events.rules import CommandRejected, Limits
+from services.recorder.store.disk import Disk
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.index import Index
 from tests.support.clocks import HandClock
 from tests.support.disks import FullDisk
 from tests.support.waiting import wait_until

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from preroll import wire
-from services.recorder.index import Index
+from services.recorder.store.index import Index
 from tests.support.event_records import FIRST_UNIX_NS, event
 
 pytestmark = pytest.mark.timeout(300)

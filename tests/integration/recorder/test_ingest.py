@@ -15,9 +15,9 @@ import zmq
 from preroll import sockets, wire
 from preroll.clock import NS_PER_MS, NS_PER_S, SystemClock
 from preroll.process import Shutdown, Watchdog, resident_bytes
-from services.recorder.cameras import Cameras
-from services.recorder.frame import Frame
-from services.recorder.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
+from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
+from services.recorder.cameras.table import Cameras
 from tests.support.waiting import wait_until
 
 JPEG = b"\xff\xd8" + bytes(2000) + b"\xff\xd9"

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from preroll import wire
-from services.recorder import sidecar
-from services.recorder.boxes import measure
-from services.recorder.files import ClipsDir
-from services.recorder.original import read_frames
-from services.recorder.salvage import ENDED, salvage
+from services.recorder.clips import sidecar
+from services.recorder.clips.mp4_boxes import measure
+from services.recorder.clips.original import read_frames
+from services.recorder.recovery.salvage import ENDED, salvage
+from services.recorder.store.files import ClipsDir
 from tests.support.clips import Take
 from tests.support.clocks import HandClock
 from tests.support.frames import frames

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from preroll import wire
-from services.recorder import sidecar
-from services.recorder.files import ClipsDir
-from services.recorder.original import read_frames
-from services.recorder.salvage import salvage
+from services.recorder.clips import sidecar
+from services.recorder.clips.original import read_frames
+from services.recorder.recovery.salvage import salvage
+from services.recorder.store.files import ClipsDir
 from tests.support.clips import Take, Writing
 from tests.support.clocks import HandClock
 from tests.support.disks import PowerCutDisk, Survivors

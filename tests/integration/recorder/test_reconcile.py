@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.recorder.files import ClipsDir
-from services.recorder.index import Index
-from services.recorder.reconcile import reconcile
+from services.recorder.recovery.reconcile import reconcile
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.index import Index
 from tests.support.clips import Take, Writing
 from tests.support.frames import frames
 

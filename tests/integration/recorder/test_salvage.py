@@ -7,13 +7,13 @@ import msgspec
 import pytest
 
 from preroll import wire
-from services.recorder import sidecar
-from services.recorder.boxes import measure
-from services.recorder.describe import UNKNOWN_RUN, hashed, restate
-from services.recorder.files import ClipsDir
-from services.recorder.original import OriginalWriter, read_frames, ticks
-from services.recorder.reclaim import reclaim, size_of
-from services.recorder.salvage import found_ready, salvage
+from services.recorder.clips import sidecar
+from services.recorder.clips.describe import UNKNOWN_RUN, hashed, restate
+from services.recorder.clips.mp4_boxes import measure
+from services.recorder.clips.original import OriginalWriter, read_frames, ticks
+from services.recorder.clips.repair import reclaim, size_of
+from services.recorder.recovery.salvage import found_ready, salvage
+from services.recorder.store.files import ClipsDir
 from tests.support.clips import Take, Writing
 from tests.support.clocks import HandClock
 from tests.support.disks import FailingDisk, FullDisk

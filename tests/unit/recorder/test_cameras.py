@@ -2,7 +2,7 @@
 
 from preroll.clock import NS_PER_S
 from preroll.wire import FrameHeader
-from services.recorder.cameras import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras, CameraTrack
 
 BOOT = "boot"
 PERIOD_NS = NS_PER_S // 30

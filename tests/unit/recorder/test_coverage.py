@@ -2,8 +2,8 @@
 
 from preroll.clock import NS_PER_S
 from preroll.wire import FPS_MAX, FrameHeader
-from services.recorder.cameras import CameraTrack
-from services.recorder.window import Window
+from services.recorder.cameras.table import CameraTrack
+from services.recorder.cameras.window import Window
 
 BOOT = "boot"
 PERIOD_NS = NS_PER_S // 30

@@ -2,7 +2,7 @@
 
 import threading
 
-from services.recorder.deferred import Deferred
+from services.recorder.events.write_behind import Deferred
 
 
 def test_what_was_put_is_done() -> None:

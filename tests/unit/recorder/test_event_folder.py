@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 from preroll import wire
-from services.recorder import sidecar
-from services.recorder.event_folder import event_in
-from services.recorder.written import document_of
+from services.recorder.clips import sidecar
+from services.recorder.clips.result import document_of
+from services.recorder.recovery.event_folder import event_in
 from tests.support.event_records import event
 from tests.unit.recorder.test_sidecar import FACTS, TAKE
 

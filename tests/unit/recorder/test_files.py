@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from preroll.clock import NS_PER_S
-from services.recorder.disk import WriteFailed
-from services.recorder.files import ClipsDir, sha256_of
-from services.recorder.output_file import OutputFile
+from services.recorder.store.disk import WriteFailed
+from services.recorder.store.files import ClipsDir, sha256_of
+from services.recorder.store.output_file import OutputFile
 from tests.support.disks import FailingDisk, FullDisk, WatchedDisk
 
 ABC_SHA256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

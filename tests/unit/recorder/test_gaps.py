@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preroll.clock import NS_PER_S
-from services.recorder.gaps import GapFinder, Hole
+from services.recorder.cameras.gaps import GapFinder, Hole
 
 PERIOD_NS = NS_PER_S // 30
 

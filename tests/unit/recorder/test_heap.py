@@ -6,7 +6,7 @@ import pytest
 
 from preroll.clock import NS_PER_S
 from preroll.process import resident_bytes
-from services.recorder.heap import LOOK_EVERY_NS, Heap
+from services.recorder.cameras.heap import LOOK_EVERY_NS, Heap
 
 MB = 1_000_000
 HELD = 1_000 * MB

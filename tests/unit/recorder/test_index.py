@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from preroll import wire
-from services.recorder.index import Index
+from services.recorder.store.index import Index
 from tests.support.event_records import FIRST_UNIX_NS, event
 from tests.support.waiting import wait_until
 
@@ -277,7 +277,7 @@ def test_rebuilding_that_was_interrupted_begins_anew(tmp_path: Path, monkeypatch
                 raise KeyboardInterrupt
             return event(folder.name)
 
-        patched.setattr("services.recorder.index.event_in", interrupted)
+        patched.setattr("services.recorder.store.index.event_in", interrupted)
         with pytest.raises(KeyboardInterrupt):
             Index.open(path)
     index = Index.open(path)

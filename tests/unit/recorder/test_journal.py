@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recorder.disk import Disk
-from services.recorder.gaps import Hole
-from services.recorder.journal import FrameName, Journal, read_journal
+from services.recorder.cameras.gaps import Hole
+from services.recorder.clips.journal import FrameName, Journal, read_journal
+from services.recorder.store.disk import Disk
 from tests.support.clips import BOOT_ID, PERIOD_NS, Take
 from tests.support.frames import frames
 

@@ -3,10 +3,10 @@
 import threading
 
 from preroll.clock import NS_PER_S
-from services.recorder.frame import Frame
-from services.recorder.gaps import Hole
-from services.recorder.recording import GRACE_NS, ClipPlan, Recording
-from services.recorder.window import Window
+from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.gaps import Hole
+from services.recorder.cameras.recording import GRACE_NS, ClipPlan, Recording
+from services.recorder.cameras.window import Window
 
 PERIOD_NS = NS_PER_S // 10
 PLENTY = 10**9

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recorder.retention import Removable, RetentionLimits, what_goes
+from services.recorder.store.retention import Removable, RetentionLimits, what_goes
 
 DAY_NS = 86_400 * 1_000_000_000
 NOW_NS = 1_000 * DAY_NS

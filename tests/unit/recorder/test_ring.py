@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preroll.clock import NS_PER_S
-from services.recorder.frame import Frame
-from services.recorder.ring import Ring, evict_to
-from services.recorder.window import Window
+from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.ring import Ring, evict_to
+from services.recorder.cameras.window import Window
 
 PERIOD_NS = NS_PER_S // 30
 

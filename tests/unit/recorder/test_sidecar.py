@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.recorder import sidecar
-from services.recorder.gaps import Hole
-from services.recorder.journal import FrameName
-from services.recorder.sidecar import Sidecar
-from services.recorder.written import ClipFacts, document_of
+from services.recorder.cameras.gaps import Hole
+from services.recorder.clips import sidecar
+from services.recorder.clips.journal import FrameName
+from services.recorder.clips.result import ClipFacts, document_of
+from services.recorder.clips.sidecar import Sidecar
 from tests.support.clips import BOOT_ID, PERIOD_NS, Take
 from tests.support.frames import frames
 

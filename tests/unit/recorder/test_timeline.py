@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preroll.clock import NS_PER_MS, NS_PER_S
-from services.recorder.timeline import BUCKET_NS, Timeline
+from services.recorder.cameras.timeline import BUCKET_NS, Timeline
 
 
 def test_times_of_the_same_boot_are_used_as_they_are() -> None:

@@ -1,9 +1,9 @@
 """Windows, coverage, and the verdict on a finished clip."""
 
 from preroll.clock import NS_PER_S
-from services.recorder.gaps import Hole
-from services.recorder.verdict import judge
-from services.recorder.window import Window
+from services.recorder.cameras.gaps import Hole
+from services.recorder.cameras.window import Window
+from services.recorder.clips.verdict import judge
 
 PERIOD_NS = NS_PER_S // 30
 WINDOW = Window.around(100 * NS_PER_S, 5, 10)

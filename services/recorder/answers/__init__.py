@@ -1,0 +1,1 @@
+"""Answers commands and questions, and says how the recorder is."""

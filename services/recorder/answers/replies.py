@@ -1,0 +1,89 @@
+"""The answering ends of the recorder: bytes in, one reply out, always; also to bytes that are no message."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from preroll import sockets, wire
+from preroll.guard import Guard
+from preroll.logs import fields
+from preroll.process import Shutdown
+from services.recorder.events.rules import CommandRejected
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 1.0  # each look costs about what a frame does; the end is told
+QUIET_S: Final = 0.01  # an answer's way to who asked; what follows it competes for the processor
+
+
+class ReplyLoop:
+    """One socket that answers REQ. `answer` turns the request's bytes into a reply; what it raises becomes a refusal."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        bind: str,
+        answer: Callable[[bytes], wire.Reply],
+        guard: Guard | None = None,
+        after_answers: Callable[[], None] | None = None,
+    ) -> None:
+        """`after_answers` is called when answers have gone out and no further request has come for `QUIET_S`."""
+        self._context = context
+        self._answer = answer
+        self._after_answers = after_answers
+        self.answered = 0
+        self.refused = 0
+        self._socket = sockets.router(context)
+        sockets.bind(self._socket, bind, guard)
+        self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
+        self._bell = f"inproc://replies-{id(self)}"
+        self._socket.bind(self._bell)
+
+    def run(self, shutdown: Shutdown) -> None:
+        """Answer until the shutdown is requested; a request that came before it is answered still."""
+        shutdown.call_on_request(self._ring)
+        try:
+            is_followed = True
+            while not shutdown.requested:
+                if sockets.poll(self._socket, POLL_S if is_followed else QUIET_S):
+                    self._answer_one()
+                    is_followed = self._after_answers is None
+                elif not is_followed and self._after_answers is not None:
+                    self._after_answers()
+                    is_followed = True
+        finally:
+            self._socket.close(linger=200)
+
+    def _ring(self) -> None:
+        """End the wait. From any thread; what arrives has no envelope, and so it is no request."""
+        with sockets.bell(self._context) as bell, contextlib.suppress(zmq.Again):
+            sockets.connect(bell, self._bell)
+            bell.send(b"end", zmq.DONTWAIT)
+
+    def _answer_one(self) -> None:
+        frames = self._socket.recv_multipart()
+        if b"" not in frames:
+            self.refused += 1  # no envelope: nobody to answer
+            return
+        begin = frames.index(b"") + 1
+        reply = self._reply_to(frames[begin:])
+        self.answered += 1
+        if isinstance(reply, wire.Refused):
+            self.refused += 1
+        self._socket.send_multipart([*frames[:begin], wire.encode(reply)])
+
+    def _reply_to(self, parts: list[bytes]) -> wire.Reply:
+        try:
+            if len(parts) != 1:
+                return wire.Refused(code="malformed", message=f"a request of {len(parts)} parts instead of 1")
+            return self._answer(parts[0])
+        except wire.WireError as err:
+            return wire.Refused(code="malformed", message=str(err))
+        except CommandRejected as err:
+            return err.refusal
+        except Exception as err:
+            log.exception("request failed", extra=fields(error=str(err)))
+            return wire.Refused(code="internal", message=f"{type(err).__name__}: {err}"[:1000])

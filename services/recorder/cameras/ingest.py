@@ -1,0 +1,150 @@
+"""The path of a frame: from the SUB socket into its camera's ring. One thread, and nothing on it waits for anything.
+
+The picture is never copied: the message that ZeroMQ received is what rings and clips refer to.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+import zmq
+
+from preroll import sockets, wire
+from preroll.clock import NS_PER_MS, NS_PER_S, Clock
+from preroll.guard import Guard
+from preroll.logs import fields
+from preroll.process import Shutdown, Watchdog
+from services.recorder.cameras.heap import Heap
+from services.recorder.cameras.table import Cameras, CameraTrack
+
+log = logging.getLogger(__name__)
+
+TICK_NS: Final = NS_PER_S // 10
+PAUSE_NS: Final = 20 * NS_PER_MS  # less than a camera's period
+DENSE_FRAMES: Final = 3 * TICK_NS // PAUSE_NS  # in a tick: from here on, a pause gathers three frames and more
+SOI: Final = b"\xff\xd8"
+_PARTS: Final = 3
+
+
+class Ingest:
+    """Receives the frames of all cameras, until shutdown."""
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        bind: str,
+        cameras: Cameras,
+        clock: Clock,
+        guard: Guard | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._cameras = cameras
+        self._clock = clock
+        self._pause = pause
+        self._heap = Heap()
+        self._told_ns = 0
+        self.malformed = 0
+        self._socket = sockets.subscriber(context)
+        self._socket.rcvtimeo = TICK_NS // NS_PER_MS
+        self._socket.subscribe(b"frame/")
+        sockets.bind(self._socket, bind, guard)
+        self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
+
+    def run(self, shutdown: Shutdown, watchdog: Watchdog) -> None:
+        """Take frames until the shutdown is requested.
+
+        While they are few, each as it comes. Where they are many, together what came during a pause: to be woken for a
+        frame, with cold caches, costs several times what the frame itself does.
+        """
+        is_dense = False
+        try:
+            while not shutdown.requested:
+                watchdog.feed()
+                tick_ns = self._clock.monotonic_ns() + TICK_NS
+                is_dense = (self._gather(tick_ns) if is_dense else self._take_until(tick_ns)) >= DENSE_FRAMES
+                now_ns = self._clock.monotonic_ns()
+                self._cameras.expire(now_ns)
+                self._heap.settle(now_ns, self._cameras.ring_bytes)
+        finally:
+            self._socket.close()
+
+    def _gather(self, tick_ns: int) -> int:
+        taken = 0
+        while self._clock.monotonic_ns() < tick_ns:
+            self._pause(PAUSE_NS / NS_PER_S)
+            taken += self._take_until(tick_ns, zmq.DONTWAIT)
+        return taken
+
+    def _take_until(self, tick_ns: int, flags: int = 0) -> int:
+        """Take frames until one comes after `tick_ns`, or none does; how many."""
+        taken = 0
+        while (received_ns := self.take_one(flags)) is not None:
+            taken += 1
+            if received_ns >= tick_ns:
+                break
+        return taken
+
+    def take_one(self, flags: int = 0) -> int | None:
+        """Take the next frame; when that was, on the monotonic clock.
+
+        `None` when none comes for `TICK_NS`, or with `DONTWAIT` when none is there.
+        """
+        receive = self._socket.recv
+        try:
+            topic = receive(flags, copy=False, track=False)
+        except zmq.Again:
+            return None
+        received_ns = self._clock.monotonic_ns()
+        if not topic.more:
+            self._reject(None, f"a frame of one part, topic {topic.bytes[:80]!r}")
+            return received_ns
+        header = receive(copy=False, track=False)
+        if not header.more:
+            self._reject(None, f"a frame of two parts, topic {topic.bytes[:80]!r}")
+            return received_ns
+        payload = receive(copy=False, track=False)
+        if payload.more:
+            parts = _PARTS + len(self._socket.recv_multipart())
+            self._reject(None, f"a frame of {parts} parts, topic {topic.bytes[:80]!r}")
+            return received_ns
+        self._take(topic.bytes, header.bytes, payload.buffer, received_ns)
+        return received_ns
+
+    def _take(self, topic: bytes, header_bytes: bytes, jpeg: memoryview, received_ns: int) -> None:
+        track = self._cameras.of_topic(topic)
+        try:
+            header = wire.decode_header(header_bytes)
+        except wire.WireError as err:
+            self._reject(track, str(err))
+            return
+        if track is None or track.camera_id != header.camera_id:
+            track = self._meet(header.camera_id, topic)
+            if track is None:
+                return
+        if jpeg[:2].tobytes() != SOI:
+            self._reject(track, f"a payload of {len(jpeg)} bytes that is no JPEG")
+            return
+        self._cameras.take(track, header, jpeg, received_ns)
+
+    def _meet(self, camera_id: str, topic: bytes) -> CameraTrack | None:
+        if not wire.is_camera_id(camera_id) or topic != wire.topic_of(camera_id):
+            self._reject(None, f"camera_id {camera_id[:80]!r} under topic {topic[:80]!r}")
+            return None
+        with self._cameras.lock:
+            track = self._cameras.remember(camera_id, self._clock.monotonic_ns())
+        if track is None:
+            self._reject(None, f"camera {camera_id} is one more than max_cameras allows")
+            return None
+        log.info("camera appeared", extra=fields(camera_id=camera_id))
+        return track
+
+    def _reject(self, track: CameraTrack | None, what: str) -> None:
+        self.malformed += 1
+        if track is not None:
+            with self._cameras.lock:
+                track.reject()
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._told_ns > NS_PER_S or self._told_ns == 0:  # at most one line a second, however many come
+            self._told_ns = now_ns
+            log.warning("frame rejected: %s", what, extra=fields(rejected=self.malformed))

@@ -1,0 +1,203 @@
+"""One clip while it is being recorded: where the ingest thread hands frames to the clip's writer thread.
+
+Frames are passed by reference. The ingest side (`offer`, `expire`, `amend`, `end`) never waits: when the disk is so
+slow that the backlog reaches its bound, frames are dropped for this clip and counted.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from preroll.clock import NS_PER_S
+from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.gaps import Hole
+from services.recorder.cameras.window import Window
+
+GRACE_NS: Final = NS_PER_S  # how long after its end a clip waits for the frame that closes it
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlan:
+    """What a clip is to be; fixed when the event is accepted. Times are on the recorder's monotonic clock.
+
+    Wall time of a moment `t` is `t + unix_offset_ns`. `folder` is the event's folder, relative to the clips directory.
+    """
+
+    event_id: str
+    camera_id: str
+    folder: str
+    trigger_ns: int
+    window: Window
+    unix_offset_ns: int
+
+
+class Recording:
+    """The frames of one clip on their way to disk."""
+
+    def __init__(
+        self,
+        plan: ClipPlan,
+        frames: Iterable[Frame],
+        holes: Iterable[Hole],
+        period_ns: int,
+        *,
+        is_begin_seen: bool = False,
+    ) -> None:
+        """Begin with what the ring holds of the window (`frames`, in order) and the holes among them.
+
+        `is_begin_seen`: the ring holds a frame from before the window, so that nothing of its beginning can be missing
+        but what a hole states.
+        """
+        self.is_begin_seen = is_begin_seen
+        self.is_end_seen = False
+        self.plan = plan
+        self.period_ns = period_ns
+        self._changed = threading.Condition()
+        self._window = plan.window
+        self._pending: deque[Frame] = deque(frames)
+        self._pending_bytes = sum(len(frame.jpeg) for frame in self._pending)
+        self._holes: list[Hole] = list(holes)
+        self._dropped = 0
+        self._dropping: Hole | None = None
+        self._last_ns = self._pending[-1].t_ns if self._pending else None
+        self._is_over = False
+        self._end_reason: str | None = None
+
+    # --- the ingest side
+
+    @property
+    def is_over(self) -> bool:
+        """No frame will be added any more."""
+        return self._is_over
+
+    @property
+    def window(self) -> Window:
+        return self._window
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of frames that wait for the writer; the same frames may be in the ring and in other clips."""
+        return self._pending_bytes
+
+    def offer(self, frame: Frame, backlog_max_bytes: int) -> None:
+        """Take the camera's next frame, or close when it lies beyond the window's end.
+
+        Past `backlog_max_bytes` of waiting frames it is dropped and counted instead.
+        """
+        with self._changed:
+            if self._is_over or frame.t_ns < self._window.from_ns:
+                return
+            if frame.t_ns > self._window.to_ns:
+                self._is_over = self.is_end_seen = True
+                self._changed.notify_all()
+                return
+            if self._pending_bytes + len(frame.jpeg) > backlog_max_bytes:
+                self._drop(frame)
+                return
+            self._end_drop(frame.t_ns)
+            self._pending.append(frame)
+            self._pending_bytes += len(frame.jpeg)
+            self._last_ns = frame.t_ns
+
+    def note(self, hole: Hole) -> None:
+        """Take note of a hole in the camera's frames."""
+        with self._changed:
+            if not self._is_over and hole.touches(self._window.from_ns, self._window.to_ns):
+                self._holes.append(hole)
+
+    def expire(self, now_ns: int) -> None:
+        """Close when the window's end has passed by `GRACE_NS` and no frame came to close it."""
+        if not self._is_over and now_ns > self._window.to_ns + GRACE_NS:
+            self._finish(None)
+
+    def amend(self, to_ns: int) -> None:
+        """Move the window's end. An end in the past closes the clip at the last frame that belongs to it."""
+        with self._changed:
+            self._window = self._window.ending_at(to_ns)
+            if self._last_ns is not None and self._last_ns > to_ns:
+                self._is_over = self.is_end_seen = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Close now: every frame of the window is here, and one beyond it was seen."""
+        self.is_end_seen = True
+        self._finish(None)
+
+    def end(self, reason: str) -> None:
+        """Close now, with what there is; `reason` is stated as a shortfall."""
+        self._finish(reason)
+
+    # --- the writer's side
+
+    def take(self, timeout_s: float) -> list[Frame]:
+        """The frames that wait, up to 64 at once, in order; waits at most `timeout_s` seconds for the clip's end.
+
+        Frames gather while this waits, so that a writer wakes a few times a second and not for each frame. Empty
+        when none came; then `is_over` says whether there will ever be more.
+        """
+        with self._changed:
+            if not self._is_over and len(self._pending) < _BATCH_FRAMES:
+                self._changed.wait_for(lambda: self._is_over, timeout_s)
+            batch = [self._pending.popleft() for _ in range(min(_BATCH_FRAMES, len(self._pending)))]
+            self._pending_bytes -= sum(len(frame.jpeg) for frame in batch)
+            return batch
+
+    @property
+    def is_drained(self) -> bool:
+        """The recording is over and every frame has been taken."""
+        with self._changed:
+            return self._is_over and not self._pending
+
+    def holes(self) -> tuple[Hole, ...]:
+        """The holes within the window, by time; final once the recording is over."""
+        with self._changed:
+            self._end_drop(self._window.to_ns)
+            window = self._window
+            return tuple(sorted((h for h in self._holes if h.touches(window.from_ns, window.to_ns)), key=_begin_of))
+
+    def noted(self) -> tuple[Hole, ...]:
+        """The holes noted so far, in the order in which they came."""
+        with self._changed:
+            return tuple(self._holes)
+
+    @property
+    def dropped(self) -> int:
+        """Frames that the disk was too slow for."""
+        return self._dropped
+
+    @property
+    def end_reason(self) -> str | None:
+        """Why the clip was ended before its window was over; `None` when it was not."""
+        return self._end_reason
+
+    def _finish(self, reason: str | None) -> None:
+        with self._changed:
+            if not self._is_over:
+                self._is_over = True
+                self._end_reason = reason
+                self._changed.notify_all()
+
+    def _drop(self, frame: Frame) -> None:
+        self._dropped += 1
+        if self._dropping is None:
+            since_ns = self._last_ns if self._last_ns is not None else frame.t_ns
+            self._dropping = Hole("dropped_by_writer", since_ns, frame.t_ns, frame.run_id, frame.seq, 0)
+        began = self._dropping
+        self._dropping = Hole(
+            began.cause, began.from_ns, frame.t_ns, began.run_id, began.first_seq, (began.missing or 0) + 1
+        )
+
+    def _end_drop(self, until_ns: int) -> None:
+        if self._dropping is not None:
+            began = self._dropping
+            self._holes.append(Hole(began.cause, began.from_ns, until_ns, began.run_id, began.first_seq, began.missing))
+            self._dropping = None
+
+
+_BATCH_FRAMES: Final = 64
+
+
+def _begin_of(hole: Hole) -> int:
+    return hole.from_ns

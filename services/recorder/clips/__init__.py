@@ -1,0 +1,1 @@
+"""One clip on disk: written, judged, described, repaired."""

@@ -1,0 +1,111 @@
+"""An event that is not finished: its record as the world sees it, and what only the recorder knows of it."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from preroll import wire
+from preroll.clock import seconds
+from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.window import Window
+from services.recorder.events.rules import Anchor, state_of
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlan:
+    """The recorder's own facts of an event, kept beside its record so that a restart can go on with it."""
+
+    boot_id: str
+    anchor: Anchor
+    window: Window
+    folder: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "boot_id": self.boot_id,
+            "trigger_ns": self.anchor.trigger_ns,
+            "received_ns": self.anchor.received_ns,
+            "unix_offset_ns": self.anchor.unix_offset_ns,
+            "from_ns": self.window.from_ns,
+            "to_ns": self.window.to_ns,
+            "folder": self.folder,
+        }
+
+    @classmethod
+    def from_json(cls, facts: dict[str, Any]) -> "EventPlan":
+        """The plan that `as_json` gave; KeyError or TypeError when it is none."""
+        return cls(
+            str(facts["boot_id"]),
+            Anchor(int(facts["trigger_ns"]), int(facts["received_ns"]), int(facts["unix_offset_ns"])),
+            Window(int(facts["from_ns"]), int(facts["to_ns"])),
+            str(facts["folder"]),
+        )
+
+    def moved_by(self, shift_ns: int, boot_id: str) -> "EventPlan":
+        """The same plan on another boot's clock, which reads `shift_ns` more at the same moment."""
+        anchor = Anchor(
+            self.anchor.trigger_ns + shift_ns,
+            self.anchor.received_ns + shift_ns,
+            self.anchor.unix_offset_ns - shift_ns,
+        )
+        window = Window(self.window.from_ns + shift_ns, self.window.to_ns + shift_ns)
+        return EventPlan(boot_id, anchor, window, self.folder)
+
+    def span(self) -> wire.Span:
+        """The window on the wall clock, by the event's own offset."""
+        offset_ns = self.anchor.unix_offset_ns
+        return wire.Span(from_unix_ns=self.window.from_ns + offset_ns, to_unix_ns=self.window.to_ns + offset_ns)
+
+    def clip_plan(self, event_id: str, camera_id: str) -> ClipPlan:
+        return ClipPlan(
+            event_id, camera_id, self.folder, self.anchor.trigger_ns, self.window, self.anchor.unix_offset_ns
+        )
+
+
+@dataclass(slots=True)
+class OpenEvent:
+    """Guarded by its own `lock`."""
+
+    event: wire.Event
+    plan: EventPlan
+    recordings: dict[str, Recording] = field(default_factory=dict)
+    has_writers: bool = False
+    is_doomed: bool = False  # deleted while recording: goes when its writers are done
+    is_stored: bool = True  # false while the index lacks its last change, the disk being full
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def clip(self, camera_id: str) -> wire.Clip:
+        return next(clip for clip in self.event.clips if clip.camera_id == camera_id)
+
+    def replace_clip(self, clip: wire.Clip) -> None:
+        """Put the clip in place of the one of the same camera, and draw the event's state from all."""
+        clips = tuple(clip if old.camera_id == clip.camera_id else old for old in self.event.clips)
+        self.event = self.event.model_copy(update={"clips": clips, "state": state_of(clips)})
+
+    def restate_clips(self, **changes: Any) -> None:
+        """Change the same fields of every clip."""
+        clips = tuple(clip.model_copy(update=changes) for clip in self.event.clips)
+        self.event = self.event.model_copy(update={"clips": clips, "state": state_of(clips)})
+
+    @property
+    def is_recording(self) -> bool:
+        return any(clip.state == "recording" for clip in self.event.clips)
+
+    @property
+    def is_finished(self) -> bool:
+        return all(clip.state in ("ready", "failed") for clip in self.event.clips)
+
+
+def describe_clip(camera_id: str, state: wire.ClipState, plan: EventPlan, missing_ns: int) -> wire.Clip:
+    """The record of a clip whose event was just accepted."""
+    return wire.Clip(
+        camera_id=camera_id,
+        state=state,
+        coverage=plan.window.coverage(missing_ns),
+        missing_s=min(86_400.0, round(seconds(missing_ns), 6)),
+        complete=None,
+        shortfall=(),
+        requested=plan.span(),
+        delivered=None,
+        files={},
+    )

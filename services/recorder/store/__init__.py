@@ -1,0 +1,1 @@
+"""The disk, its folders and files, the index, and what is removed."""
