@@ -4,6 +4,7 @@ Windows are computed on the monotonic clock, which all processes of one boot sha
 clock only names things. Two readings of different boots cannot be compared, so an `Instant` carries its boot.
 """
 
+import contextlib
 import hashlib
 import time
 import uuid
@@ -57,7 +58,7 @@ def read_boot_id() -> BootId:
     hour at which it booted, which is stable within a boot and differs between machines.
     """
     stated = Path("/proc/sys/kernel/random/boot_id")
-    if stated.exists():
+    with contextlib.suppress(OSError):
         return BootId(stated.read_text().strip())
     booted_hour = round((time.time() - time.monotonic()) / 3600)
     return BootId(hashlib.sha256(f"{uuid.getnode()}/{booted_hour}".encode()).hexdigest()[:32])

@@ -22,7 +22,7 @@ HEARTBEAT_MS: Final = 2_000
 HEARTBEAT_TIMEOUT_MS: Final = 6_000
 RECONNECT_MS: Final = 100
 RECONNECT_MAX_MS: Final = 2_000
-HANDSHAKE_MS: Final = 5_000
+HANDSHAKE_MS: Final = 2_000  # a connection that says nothing holds a descriptor for so long
 FRAME_PARTS_MAX_BYTES: Final = wire.FRAME_MAX_BYTES
 
 

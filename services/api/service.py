@@ -15,6 +15,7 @@ from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
 from preroll.keys import Keys as CurveKeys
+from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
 from preroll.turns import Precedence, go_first, take_short_turns
@@ -123,6 +124,7 @@ async def _serve(
 def main() -> int:
     """Run the API by the settings in the environment; its exit code."""
     settings = ApiSettings.load_or_exit()
+    descriptors.raise_limit()
     take_short_turns()
     host = socket.gethostname()
     shutdown = Shutdown()

@@ -11,6 +11,7 @@ from preroll.addresses import without_password
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard
+from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog
 from preroll.turns import take_short_turns
@@ -29,6 +30,7 @@ LAST_READ_S = 0.7
 
 def run(settings: CaptureSettings) -> None:
     """Capture until a signal; ends the process with 0, or with another code when a part failed."""
+    descriptors.raise_limit()
     shutdown = Shutdown()
     shutdown.watch_signals()
     clock = SystemClock()

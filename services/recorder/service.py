@@ -12,6 +12,7 @@ from preroll import sockets, wire
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
+from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, Watchdog, exempt_from_collection
 from preroll.turns import Precedence, go_first, take_short_turns
@@ -180,6 +181,7 @@ class Recorder:
 def main() -> int:
     """Run the recorder by the settings in the environment; its exit code."""
     settings = RecorderSettings.load_or_exit()
+    descriptors.raise_limit()
     take_short_turns()
     # All threads: one that holds the interpreter and waits for a processor keeps those waiting that go before it.
     is_permitted = go_first(Precedence.WRITING, is_passed_on=True)

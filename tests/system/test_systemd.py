@@ -56,3 +56,8 @@ def test_systemd_accepts_the_unit(installed: Path, unit: str) -> None:
 @pytest.mark.parametrize("unit", [unit.name for unit in UNITS])
 def test_a_unit_has_no_more_rights_than_it_needs(installed: Path, unit: str) -> None:
     analyze("security", "--no-pager", "--offline=true", f"--threshold={EXPOSURE_MAX}", str(installed / unit))
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: str(unit.name))
+def test_a_unit_asks_for_descriptors_enough(unit: Path) -> None:
+    assert "LimitNOFILE=65536" in unit.read_text().splitlines()

@@ -1,0 +1,50 @@
+"""Descriptors are few, or a stranger takes them: nothing ends, no frame is lost, and it heals by itself."""
+
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import System
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@contextlib.contextmanager
+def idle_connections(address: str, count: int) -> Iterator[list[socket.socket]]:
+    """TCP connections that never say anything."""
+    host, port = address.removeprefix("tcp://").split(":")
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(socket.create_connection((host, int(port)), 5)) for _ in range(count)]
+
+
+def soft_limit(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(int(line.split()[3]) for line in lines if line.startswith("Max open files"))
+
+
+def open_descriptors(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_idle_connections_to_the_frames_port_cost_nothing_and_are_let_go(tmp_path: Path) -> None:
+    """They take all descriptors that the recorder may have."""
+    few = ("prlimit", "--nofile=256:512", "--")
+    with System(tmp_path) as system:
+        system.start("api", within=few)
+        recorder = system.start("recorder", within=few)
+        system.start_capture("cam1", within=few)
+        system.wait_ready()
+        assert {soft_limit(process.pid) for process in system.services.values()} == {512}
+        usual = open_descriptors(recorder.pid)
+        with idle_connections(system.frames_address, 512 - usual + 50):
+            wait_until(lambda: open_descriptors(recorder.pid) >= 512, 5, "the recorder has no descriptor left")
+            system.wait_frames(30, "cam1")
+            wait_until(lambda: open_descriptors(recorder.pid) <= usual + 5, 20, "those that say nothing are let go")
+        losses = system.cameras()["cam1"]["losses"]
+        assert set(losses.values()) == {0}, losses
+        system.wait_ready()
+        system.wait_state(system.trigger(pre_s=0.5, post_s=0.2)["event_id"], "ready")
