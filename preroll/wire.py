@@ -225,6 +225,7 @@ class Event(_Record):
     fingerprint: Annotated[str, StringConstraints(max_length=128)]
     accepted_after_s: Seconds  # from receipt by the API to durable acceptance
     clips: tuple[Clip, ...]
+    revision: Count = 0  # raised with each change of the event's own facts: of two files, the higher one is newer
 
 
 class Losses(_Record):

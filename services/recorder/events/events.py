@@ -179,10 +179,16 @@ class Events:
             window = opened.plan.window.ending_at(max(to_ns, opened.plan.window.from_ns))
             opened.plan = EventPlan(opened.plan.boot_id, opened.plan.anchor, window, opened.plan.folder)
             opened.restate_clips(requested=opened.plan.span())
-            opened.event = opened.event.model_copy(update={"post_s": max(0.0, seconds(window.to_ns - trigger_ns))})
+            opened.event = opened.event.model_copy(
+                update={
+                    "post_s": max(0.0, seconds(window.to_ns - trigger_ns)),
+                    "revision": opened.event.revision + 1,
+                }
+            )
             for recording in opened.recordings.values():
                 recording.amend(window.to_ns)
             self._store(opened)
+            self._files.put(opened.plan.folder, opened.event)
         return wire.EventReply(event=opened.event)
 
     def delete(self, command: wire.DeleteEvent) -> wire.Done:
@@ -209,11 +215,14 @@ class Events:
         opened = self.opened(command.event_id)
         if opened is not None:
             with opened.lock:
-                opened.event = opened.event.model_copy(update={"is_protected": command.is_protected})
+                opened.event = opened.event.model_copy(
+                    update={"is_protected": command.is_protected, "revision": opened.event.revision + 1}
+                )
                 self._store(opened)
                 self._files.put(opened.plan.folder, opened.event)
             return wire.EventReply(event=opened.event)
-        event = self.get(command.event_id).model_copy(update={"is_protected": command.is_protected})
+        event = self.get(command.event_id)
+        event = event.model_copy(update={"is_protected": command.is_protected, "revision": event.revision + 1})
         self._index.put(event)
         self._clips.write_event(self._folder_of(event), event)
         self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))

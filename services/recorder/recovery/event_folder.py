@@ -1,4 +1,9 @@
-"""An event as the files of its folder tell it: what the index is rebuilt from."""
+"""An event as the files of its folder have it: what a lost index is rebuilt from.
+
+Rule: the event's own facts (labels, protection, window) are those of `event.json`. A sidecar carries a copy of them from
+when it was written; it counts where `event.json` cannot be read, or where its revision is higher. No file's time is
+believed: a clock may have been set between two writes.
+"""
 
 import logging
 from pathlib import Path
@@ -15,32 +20,41 @@ log = logging.getLogger(__name__)
 
 
 def event_in(folder: Path) -> wire.Event | None:
-    """The event of `folder`, each clip as its sidecar has it; `None` when no file there tells of an event.
+    """The event of `folder`, each clip as its sidecar has it; `None` when no file there describes an event."""
+    record = _record_in(folder)
+    documents = _sidecars_in(folder)
+    copies = [document.event for document in documents.values()]
+    known = [record, *copies] if record is not None else copies
+    if not known:
+        return None
+    event = max(known, key=lambda each: each.revision)  # the first of equals
+    if event.revision == 0 and copies:
+        # Written before there were revisions: then an amended window was noted in the sidecars alone.
+        event = event.model_copy(update={"post_s": max(copy.post_s for copy in copies)})
+    clips = {document.clip.camera_id: _with_sidecar(document.clip, path) for path, document in documents.items()}
+    found = tuple(clips.get(clip.camera_id, clip) for clip in event.clips)
+    return event.model_copy(update={"clips": found, "state": state_of(found)})
 
-    The record and the sidecars each carry the event. What was changed later (an amended end, protection) is in the file
-    that was written last.
-    """
-    told: list[tuple[int, wire.Event]] = []
-    record = folder / "event.json"
+
+def _record_in(folder: Path) -> wire.Event | None:
+    path = folder / "event.json"
     try:
-        told.append((record.stat().st_mtime_ns, wire.Event.model_validate_json(record.read_bytes())))
+        return wire.Event.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as err:
         log.error("event file cannot be read", extra=fields(folder=folder.name, error=str(err)[:500]))
-    clips: dict[str, wire.Clip] = {}
+        return None
+
+
+def _sidecars_in(folder: Path) -> dict[Path, sidecar.Sidecar]:
+    found: dict[Path, sidecar.Sidecar] = {}
     for path in sorted(folder.glob("*.json")):
-        if path == record:
+        if path.name == "event.json":
             continue
         try:
-            document = sidecar.parse(path.read_bytes())
-            told.append((path.stat().st_mtime_ns, document.event))
-            clips[document.clip.camera_id] = _with_sidecar(document.clip, path)
+            found[path] = sidecar.parse(path.read_bytes())
         except (OSError, sidecar.SidecarDamaged) as err:
             log.error("sidecar cannot be read", extra=fields(folder=folder.name, file=path.name, error=str(err)[:500]))
-    if not told:
-        return None
-    _, event = max(told, key=lambda each: each[0])
-    known = tuple(clips.get(clip.camera_id, clip) for clip in event.clips)
-    return event.model_copy(update={"clips": known, "state": state_of(known)})
+    return found
 
 
 def _with_sidecar(clip: wire.Clip, path: Path) -> wire.Clip:

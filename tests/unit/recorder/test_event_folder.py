@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from preroll import wire
 from services.recorder.clips import sidecar
 from services.recorder.clips.result import document_of
@@ -38,19 +40,42 @@ def test_clips_are_as_their_sidecars_have_them(tmp_path: Path) -> None:
     assert fact.size_bytes == (folder / "cam1.json").stat().st_size
 
 
-def test_event_is_as_the_file_that_was_written_last_has_it(tmp_path: Path) -> None:
+def revised(event: wire.Event, revision: int, **facts: object) -> wire.Event:
+    return event.model_copy(update={**facts, "revision": revision})
+
+
+@pytest.mark.parametrize(("record_at_s", "sidecar_at_s"), [(1, 2), (2, 1)])
+def test_events_own_facts_are_those_of_its_record_whatever_the_files_times_say(
+    tmp_path: Path, record_at_s: int, sidecar_at_s: int
+) -> None:
     folder = folder_of(tmp_path)
-    amended = TAKE.event.model_copy(update={"post_s": 3.0})
-    protected = amended.model_copy(update={"is_protected": True})
-    write(folder / "event.json", TAKE.event.model_dump_json().encode(), 1)
-    write(folder / "cam1.json", saved_sidecar(amended), 2)
+    protected = TAKE.event.model_copy(update={"is_protected": True, "labels": {"line": "5"}})
+    write(folder / "event.json", protected.model_dump_json().encode(), record_at_s)
+    write(folder / "cam1.json", saved_sidecar(TAKE.event), sidecar_at_s)
     found = event_in(folder)
     assert found is not None
-    assert (found.post_s, found.is_protected) == (3.0, False)
-    write(folder / "event.json", protected.model_dump_json().encode(), 3)
+    assert (found.is_protected, found.labels) == (True, {"line": "5"})
+
+
+@pytest.mark.parametrize(("record_at_s", "sidecar_at_s"), [(1, 2), (2, 1)])
+def test_copy_of_a_higher_revision_is_newer_whatever_the_files_times_say(
+    tmp_path: Path, record_at_s: int, sidecar_at_s: int
+) -> None:
+    folder = folder_of(tmp_path)
+    write(folder / "event.json", revised(TAKE.event, 1).model_dump_json().encode(), record_at_s)
+    write(folder / "cam1.json", saved_sidecar(revised(TAKE.event, 2, post_s=3.0, is_protected=True)), sidecar_at_s)
     found = event_in(folder)
     assert found is not None
-    assert (found.post_s, found.is_protected) == (3.0, True)
+    assert (found.post_s, found.is_protected, found.revision) == (3.0, True, 2)
+
+
+def test_window_amended_before_there_were_revisions_is_that_of_the_sidecars(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    write(folder / "event.json", TAKE.event.model_dump_json().encode(), 2)
+    write(folder / "cam1.json", saved_sidecar(TAKE.event.model_copy(update={"post_s": 3.0})), 1)
+    found = event_in(folder)
+    assert found is not None
+    assert found.post_s == 3.0
 
 
 def test_a_sidecar_alone_tells_of_its_event(tmp_path: Path) -> None:
