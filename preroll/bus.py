@@ -16,6 +16,7 @@ import zmq
 from preroll import sockets, wire
 from preroll.clock import Clock
 from preroll.keys import ClientKeys
+from preroll.runtime.threads import Threads
 
 QUEUED_MAX: Final = 5_000
 _END: Final = None
@@ -50,21 +51,21 @@ class BusSender:
         self._dropped = 0
         self._lock = threading.Lock()
         self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUED_MAX)
-        self._thread = threading.Thread(target=self._run, name="bus", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
     def dropped(self) -> int:
         """Messages that were dropped because the queue was full."""
         return self._dropped
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, threads: Threads) -> None:
+        self._thread = threads.start("bus", self._run)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Send what is queued, as far as `timeout_s` allows, and end."""
         with contextlib.suppress(queue.Full):
             self._queue.put(_END, timeout=timeout_s)
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join(timeout_s)
 
     def send(self, build: Callable[[Stamped], wire.BusMessage]) -> None:

@@ -17,6 +17,7 @@ from zmq.utils import z85
 from zmq.utils.monitor import parse_monitor_message
 
 from preroll.keys import Keys, KeysUnusable
+from preroll.runtime.threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -48,19 +49,20 @@ class Guard:
         self._zap = self._context.socket(zmq.REP)
         self._zap.linger = 0
         self._zap.bind(ZAP_ADDRESS)
-        self._thread = threading.Thread(target=self._run, name="guard", daemon=True)
+        self._thread: threading.Thread | None = None
 
     @property
     def refused(self) -> int:
         """Connections that were turned away: without a key, with a wrong one, or that spoke no ZeroMQ."""
         return self._refused
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, threads: Threads) -> None:
+        self._thread = threads.start("guard", self._run)
 
     def close(self) -> None:
         self._stop.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def protect(self, socket: zmq.Socket[Any]) -> None:
         """Let in known peers only, at what this socket binds from now on. On the socket's own thread."""
@@ -136,13 +138,13 @@ class Guard:
 
 
 @contextlib.contextmanager
-def on_duty(context: zmq.Context[Any], keys: Keys | None) -> Iterator[Guard | None]:
+def on_duty(context: zmq.Context[Any], keys: Keys | None, threads: Threads) -> Iterator[Guard | None]:
     """A guard for as long as the block lasts; none without keys. What it protects is to be closed before it goes."""
     if keys is None:
         yield None
         return
     guard = Guard(context, keys)
-    guard.start()
+    guard.start(threads)
     try:
         yield guard
     finally:

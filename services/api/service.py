@@ -18,6 +18,8 @@ from preroll.keys import Keys as CurveKeys
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
+from preroll.runtime.signals import watch_signals
+from preroll.runtime.threads import Threads
 from preroll.turns import Precedence, go_first, take_short_turns
 from services.api.access import Keys
 from services.api.app import create_app, layered
@@ -44,13 +46,13 @@ class Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: ApiSettings, shutdown: Shutdown) -> None:
+async def serve(settings: ApiSettings, shutdown: Shutdown, threads: Threads) -> None:
     """Serve until the shutdown is requested."""
     keys = settings.load_keys()
     is_permitted = go_first(Precedence.ANSWERS)
     context = sockets.with_precedence(zmq.asyncio.Context(), is_permitted=is_permitted)
     try:
-        with on_duty(context, keys) as guard:
+        with on_duty(context, keys, threads) as guard:
             await _serve(settings, shutdown, context, keys, guard)
     finally:
         context.destroy(linger=0)
@@ -128,18 +130,20 @@ def main() -> int:
     take_short_turns()
     host = socket.gethostname()
     shutdown = Shutdown()
-    shutdown.watch_signals()
+    threads = Threads(shutdown)
+    watch_signals(shutdown, threads)
+    threads.limit_end()
     logs = Logs("api", host, settings.log_level)
     own_bus = settings.bus_bind.replace("://0.0.0.0:", "://127.0.0.1:").replace("://*:", "://127.0.0.1:")
     keys = settings.load_keys()
     with zmq.Context[zmq.Socket[bytes]]() as context:
         bus = BusSender(context, own_bus, "api", host, SystemClock(), keys.toward("api") if keys else None)
-        bus.start()
+        bus.start(threads)
         logs.start(bus)
         try:
             # ZeroMQ needs a loop that watches sockets; that of Windows by default does not.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(serve(settings, shutdown))
+                runner.run(serve(settings, shutdown, threads))
         except (Exception, SystemExit):
             log.exception("the API cannot go on")
             return 1

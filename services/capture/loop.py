@@ -1,6 +1,6 @@
 """The capture loop: open, read, number, publish; and open again when the camera is lost.
 
-One thread runs it. It feeds the watchdog between any two calls that may hang.
+One thread runs it. It reports between any two calls that may hang.
 """
 
 import logging
@@ -10,7 +10,8 @@ from typing import Final, Protocol
 from preroll import jpeg, wire
 from preroll.addresses import without_password
 from preroll.logs import fields
-from preroll.process import Shutdown, Watchdog
+from preroll.process import Shutdown
+from preroll.runtime.watchdog import Heartbeat
 from services.capture.numbering import Numbering
 from services.capture.sources.source import Source, SourceLost
 
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 BACKOFF_MIN_S: Final = 0.5
 BACKOFF_MAX_S: Final = 10.0
-_FEED_S: Final = 0.5
+_BEAT_S: Final = 0.5
 
 
 class Outlet(Protocol):
@@ -36,14 +37,12 @@ class CaptureLoop:
         numbering: Numbering,
         outlet: Outlet,
         shutdown: Shutdown,
-        watchdog: Watchdog,
         camera_id: str,
     ) -> None:
         self._open_source = open_source
         self._numbering = numbering
         self._outlet = outlet
         self._shutdown = shutdown
-        self._watchdog = watchdog
         self._camera_id = camera_id
         self._backoff_s = BACKOFF_MIN_S
         self._last_loss = ""
@@ -51,29 +50,29 @@ class CaptureLoop:
         self.is_open = False
         self.reopened = 0
 
-    def run(self) -> None:
+    def run(self, heartbeat: Heartbeat) -> None:
         """Capture until the end is requested."""
         while not self._shutdown.requested:
             try:
-                self._watchdog.feed()
+                heartbeat.beat()
                 source = self._open_source()
             except SourceLost as err:
                 self._state_loss(err)
-                self._back_off()
+                self._back_off(heartbeat)
                 continue
             try:
-                self._read_until_lost(source)
+                self._read_until_lost(source, heartbeat)
             except SourceLost as err:
                 self._state_loss(err)
             finally:
                 self.is_open = False
-                self._watchdog.feed()
+                heartbeat.beat()
                 source.close()
-            self._back_off()
+            self._back_off(heartbeat)
 
-    def _read_until_lost(self, source: Source) -> None:
+    def _read_until_lost(self, source: Source, heartbeat: Heartbeat) -> None:
         while not self._shutdown.requested:
-            self._watchdog.feed()
+            heartbeat.beat()
             picture = source.read(self._numbering.next_seq)
             if picture is None:
                 continue
@@ -87,12 +86,12 @@ class CaptureLoop:
             self._damaged_in_a_row = 0
             self._outlet.publish(header, picture.jpeg)
 
-    def _back_off(self) -> None:
+    def _back_off(self, heartbeat: Heartbeat) -> None:
         left_s = self._backoff_s
         self._backoff_s = min(2 * self._backoff_s, BACKOFF_MAX_S)
-        while left_s > 0 and not self._shutdown.wait(min(left_s, _FEED_S)):
-            self._watchdog.feed()
-            left_s -= _FEED_S
+        while left_s > 0 and not self._shutdown.wait(min(left_s, _BEAT_S)):
+            heartbeat.beat()
+            left_s -= _BEAT_S
 
     def _state_open(self) -> None:
         self.is_open = True

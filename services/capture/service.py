@@ -13,7 +13,9 @@ from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
-from preroll.process import Shutdown, Watchdog
+from preroll.process import Shutdown
+from preroll.runtime.signals import watch_signals
+from preroll.runtime.threads import Threads
 from preroll.turns import take_short_turns
 from services.capture.loop import CaptureLoop
 from services.capture.numbering import Numbering
@@ -32,23 +34,24 @@ def run(settings: CaptureSettings) -> None:
     """Capture until a signal; ends the process with 0, or with another code when a part failed."""
     descriptors.raise_limit()
     shutdown = Shutdown()
-    shutdown.watch_signals()
+    threads = Threads(shutdown)
+    watch_signals(shutdown, threads)
+    threads.limit_end()
     clock = SystemClock()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     take_short_turns()
     keys = settings.load_keys()
     guard = Guard(context, keys) if keys and settings.frames_bind else None
     if guard:
-        guard.start()
+        guard.start(threads)
     bus = BusSender(
         context, settings.bus_connect, "capture", settings.camera_id, clock, keys.toward("api") if keys else None
     )
     logs = Logs("capture", settings.camera_id, settings.log_level)
-    watchdog = Watchdog(settings.watchdog_s, "capture loop")
     run_id = secrets.token_hex(8)
     numbering = Numbering(settings.camera_id, read_boot_id(), run_id, clock.unix_ns() - clock.monotonic_ns())
 
-    bus.start()
+    bus.start(threads)
     logs.start(bus)
     log.info(
         "capture starts",
@@ -63,12 +66,11 @@ def run(settings: CaptureSettings) -> None:
         guard,
     )
     loop = CaptureLoop(
-        lambda: open_source(settings, clock, shutdown), numbering, publisher, shutdown, watchdog, settings.camera_id
+        lambda: open_source(settings, clock, shutdown), numbering, publisher, shutdown, settings.camera_id
     )
     status = StatusReport(settings.camera_id, run_id, settings.source, loop, numbering, clock)
-    watchdog.start()
-    reading = shutdown.thread("capture", loop.run)
-    reporting = shutdown.thread("status", lambda: status.run(bus, shutdown))
+    reading = threads.start_watched("capture loop", loop.run, settings.watchdog_s)
+    reporting = threads.start("status", lambda: status.run(bus, shutdown))
 
     shutdown.wait()
     reading.join(LAST_READ_S)
@@ -90,7 +92,6 @@ def run(settings: CaptureSettings) -> None:
         if guard:
             guard.close()
         context.destroy(linger=200)
-        watchdog.stop()
     # A thread that is still inside a driver's call would keep, or crash, an orderly end of the interpreter.
     sys.stdout.flush()
     sys.stderr.flush()

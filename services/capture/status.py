@@ -7,6 +7,7 @@ from preroll.addresses import without_password
 from preroll.bus import BusSender, Stamped
 from preroll.clock import NS_PER_S, Clock
 from preroll.process import Shutdown
+from preroll.runtime.chore import Chore
 from services.capture.loop import CaptureLoop
 from services.capture.numbering import Numbering
 
@@ -30,9 +31,9 @@ class StatusReport:
 
     def run(self, bus: BusSender, shutdown: Shutdown) -> None:
         """Report until the end is requested."""
+        report = Chore("status report", lambda: bus.send(functools.partial(self.message, fps=self.measure_fps())))
         while not shutdown.wait(STATUS_PERIOD_S):
-            fps = self.measure_fps()
-            bus.send(functools.partial(self.message, fps=fps))
+            report()
 
     def measure_fps(self) -> float:
         """Frames a second since the last call."""

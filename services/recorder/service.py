@@ -14,7 +14,10 @@ from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, on_duty
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
-from preroll.process import Shutdown, Watchdog, exempt_from_collection
+from preroll.process import Shutdown, exempt_from_collection
+from preroll.runtime.signals import watch_signals
+from preroll.runtime.threads import Threads
+from preroll.runtime.watchdog import Heartbeat
 from preroll.turns import Precedence, go_first, take_short_turns
 from services.recorder.answers.queries import Queries
 from services.recorder.answers.replies import ReplyLoop
@@ -31,7 +34,8 @@ from services.recorder.store.index import Index
 log = logging.getLogger(__name__)
 
 MB: Final = 1_000_000
-WEDGED_AFTER_S: Final = 30
+WEDGED_AFTER_S: Final = 30.0
+STUCK_AFTER_S: Final = 120.0  # of what waits for the disk: one that stands still for a minute is to cost no frame
 TICK_S: Final = 0.2
 STATUS_EVERY_TICKS: Final = 5
 CLOSE_S: Final = 8
@@ -46,11 +50,14 @@ class Recorder:
         settings: RecorderSettings,
         context: zmq.Context[zmq.Socket[bytes]],
         bus: BusSender,
-        guard: Guard | None = None,
+        guard: Guard | None,
+        shutdown: Shutdown,
+        threads: Threads,
     ) -> None:
         clock = SystemClock()
         boot_id = read_boot_id()
-        self.shutdown = Shutdown()
+        self._shutdown = shutdown
+        self._threads = threads
         self._settings = settings
         self._context = context
         self._clock = clock
@@ -89,42 +96,40 @@ class Recorder:
 
     def run(self) -> None:
         """Run until the shutdown is requested; then end the clips as they are."""
-        watchdog = Watchdog(WEDGED_AFTER_S, "ingest")
-        watchdog.start()
         self._stages.start()
         # The ingest thread goes on while the clips of the last moment are being saved.
         ingest_end = Shutdown()
         threads = [
-            ingest_end.thread("ingest", lambda: self._take_frames(ingest_end, watchdog)),
-            self.shutdown.thread("control", self._answer_commands),
-            self.shutdown.thread("queries", lambda: self._queries.run(self.shutdown)),
+            self._threads.start_watched("ingest", lambda beat: self._take_frames(ingest_end, beat), WEDGED_AFTER_S),
+            self._threads.start_watched("control", self._answer_commands, STUCK_AFTER_S),
+            self._threads.start_watched("queries", lambda beat: self._queries.run(self._shutdown, beat), STUCK_AFTER_S),
         ]
-        ingest_end.call_on_request(lambda: self.shutdown.fail(ingest_end.reason) if ingest_end.exit_code else None)
         exempt_from_collection()
         log.info("recorder is ready", extra=fields(clips_dir=str(self._settings.clips_dir)))
         ticks = 0
-        while not self.shutdown.wait(TICK_S):
-            self._events.tick()
-            ticks += 1
-            if ticks % STATUS_EVERY_TICKS == 0:
-                self._remember_cameras()
-                self._status.tell(self._bus)
-        log.info("recorder ends", extra=fields(reason=self.shutdown.reason))
+        with self._threads.watching("tick", STUCK_AFTER_S) as heartbeat:
+            while not self._shutdown.wait(TICK_S):
+                heartbeat.beat()
+                self._events.tick()
+                ticks += 1
+                if ticks % STATUS_EVERY_TICKS == 0:
+                    self._remember_cameras()
+                    self._status.tell(self._bus)
+        log.info("recorder ends", extra=fields(reason=self._shutdown.reason))
         self._events.close(CLOSE_S)
         self._stages.close()
         ingest_end.request("the clips are saved")
         for thread in threads:
             thread.join(2)
-        watchdog.stop()
         self._index.close()
 
-    def _take_frames(self, end: Shutdown, watchdog: Watchdog) -> None:
+    def _take_frames(self, end: Shutdown, heartbeat: Heartbeat) -> None:
         go_first(Precedence.FRAMES)
-        self._ingest.run(end, watchdog)
+        self._ingest.run(end, heartbeat)
 
-    def _answer_commands(self) -> None:
+    def _answer_commands(self, heartbeat: Heartbeat) -> None:
         go_first(Precedence.ANSWERS)
-        self._control.run(self.shutdown)
+        self._control.run(self._shutdown, heartbeat)
 
     def _carry_out(self, data: bytes) -> wire.Reply:
         if not self._rate.allows(self._clock.monotonic_ns()):
@@ -187,23 +192,25 @@ def main() -> int:
     is_permitted = go_first(Precedence.WRITING, is_passed_on=True)
     # The interpreter goes round among the threads that have work: a trigger's answer must not wait long for its turn.
     sys.setswitchinterval(SWITCH_S)
+    shutdown = Shutdown()
+    threads = Threads(shutdown)
+    watch_signals(shutdown, threads)
+    threads.limit_end()
     host = socket.gethostname()
     logs = Logs("recorder", host, settings.log_level)
     keys = settings.load_keys()
     context = sockets.with_precedence(zmq.Context[zmq.Socket[bytes]](), is_permitted=is_permitted)
-    with context, on_duty(context, keys) as guard:
+    with context, on_duty(context, keys, threads) as guard:
         to_api = keys.toward("api") if keys else None
         bus = BusSender(context, settings.bus_connect, "recorder", host, SystemClock(), to_api)
-        bus.start()
+        bus.start(threads)
         logs.start(bus)
         try:
-            recorder = Recorder(settings, context, bus, guard)
-            recorder.shutdown.watch_signals()
-            recorder.run()
+            Recorder(settings, context, bus, guard, shutdown, threads).run()
         except Exception:
             log.exception("the recorder cannot go on")
             return 1
         finally:
             logs.close()
             bus.close()
-        return recorder.shutdown.exit_code
+        return shutdown.exit_code

@@ -12,6 +12,7 @@ import zmq
 
 from preroll import sockets, wire
 from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from services.api.service import serve
 from services.api.settings import ApiSettings
 from tests.support.processes import free_ports
@@ -211,4 +212,4 @@ class RunningApi:
             return False
 
     def _run(self) -> None:
-        asyncio.run(serve(self._settings, self.shutdown))
+        asyncio.run(serve(self._settings, self.shutdown, Threads(self.shutdown)))

@@ -11,6 +11,7 @@ from preroll import sockets, wire
 from preroll.guard import Guard
 from preroll.logs import fields
 from preroll.process import Shutdown
+from preroll.runtime.watchdog import Heartbeat
 from services.recorder.events.rules import CommandRejected
 
 log = logging.getLogger(__name__)
@@ -42,12 +43,13 @@ class ReplyLoop:
         self._bell = f"inproc://replies-{id(self)}"
         self._socket.bind(self._bell)
 
-    def run(self, shutdown: Shutdown) -> None:
+    def run(self, shutdown: Shutdown, heartbeat: Heartbeat) -> None:
         """Answer until the shutdown is requested; a request that came before it is answered still."""
         shutdown.call_on_request(self._ring)
         try:
             is_followed = True
             while not shutdown.requested:
+                heartbeat.beat()
                 if sockets.poll(self._socket, POLL_S if is_followed else QUIET_S):
                     self._answer_one()
                     is_followed = self._after_answers is None

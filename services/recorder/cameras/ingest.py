@@ -14,7 +14,8 @@ from preroll import sockets, wire
 from preroll.clock import NS_PER_MS, NS_PER_S, Clock
 from preroll.guard import Guard
 from preroll.logs import fields
-from preroll.process import Shutdown, Watchdog
+from preroll.process import Shutdown
+from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.heap import Heap
 from services.recorder.cameras.table import Cameras, CameraTrack
 
@@ -51,7 +52,7 @@ class Ingest:
         sockets.bind(self._socket, bind, guard)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
 
-    def run(self, shutdown: Shutdown, watchdog: Watchdog) -> None:
+    def run(self, shutdown: Shutdown, heartbeat: Heartbeat) -> None:
         """Take frames until the shutdown is requested.
 
         While they are few, each as it comes. Where they are many, together what came during a pause: to be woken for a
@@ -60,7 +61,7 @@ class Ingest:
         is_dense = False
         try:
             while not shutdown.requested:
-                watchdog.feed()
+                heartbeat.beat()
                 tick_ns = self._clock.monotonic_ns() + TICK_NS
                 is_dense = (self._gather(tick_ns) if is_dense else self._take_until(tick_ns)) >= DENSE_FRAMES
                 now_ns = self._clock.monotonic_ns()

@@ -14,7 +14,7 @@ import pytest
 import zmq
 
 from preroll import sockets, wire
-from preroll.process import WEDGED_EXIT_CODE
+from preroll.runtime.threads import WEDGED_EXIT_CODE
 from services.capture.sources.http_body import open_body
 from services.capture.sources.source import SourceLost
 from tests.support.capturing import CaptureProcess, Subscriber

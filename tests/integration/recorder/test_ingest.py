@@ -14,7 +14,9 @@ import zmq
 
 from preroll import sockets, wire
 from preroll.clock import NS_PER_MS, NS_PER_S, SystemClock
-from preroll.process import Shutdown, Watchdog, resident_bytes
+from preroll.process import Shutdown, resident_bytes
+from preroll.runtime.threads import Threads
+from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
 from services.recorder.cameras.table import Cameras
@@ -33,7 +35,8 @@ class Bench:
         self.cameras = Cameras(ring_s, 100_000_000, 10_000_000, 3, BOOT)
         self.ingest = Ingest(context, "tcp://127.0.0.1:*", self.cameras, self.clock, pause=self.pause)
         self.shutdown = Shutdown()
-        self.thread = self.shutdown.thread("ingest", lambda: self.ingest.run(self.shutdown, Watchdog(60, "ingest")))
+        run = lambda: self.ingest.run(self.shutdown, Heartbeat("ingest", 60, print))  # noqa: E731
+        self.thread = Threads(self.shutdown).start("ingest", run)
         self.socket = sockets.publisher(context)
         self.socket.connect(f"tcp://127.0.0.1:{self.ingest.port}")
         self.run_id = secrets.token_hex(8)

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from preroll import wire
-from preroll.process import Shutdown, Watchdog
+from preroll.process import Shutdown
+from preroll.runtime.watchdog import Heartbeat
 from services.capture import loop as loop_module
 from services.capture.loop import CaptureLoop
 from services.capture.numbering import Numbering
@@ -73,8 +74,11 @@ class Bench:
         self.numbering = Numbering("cam1", "boot", "run", 0)
         self.loop = self.loop_over(self.script.open)
 
+    def run(self) -> None:
+        self.loop.run(Heartbeat("test", 60, print))
+
     def loop_over(self, opener: Callable[[], Script]) -> CaptureLoop:
-        return CaptureLoop(opener, self.numbering, self.outlet, self.shutdown, Watchdog(60, "test"), "cam1")
+        return CaptureLoop(opener, self.numbering, self.outlet, self.shutdown, "cam1")
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 def test_pictures_become_frames_in_order() -> None:
     bench = Bench(jpeg(0), None, jpeg(1), jpeg(2))
-    bench.loop.run()
+    bench.run()
     assert [header.seq for header in bench.outlet.sent] == [0, 1, 2]
     assert bench.script.asked_for == [0, 1, 1, 2, 3]
     assert bench.script.closed == bench.script.opened == 1
@@ -93,7 +97,7 @@ def test_pictures_become_frames_in_order() -> None:
 
 def test_a_lost_camera_is_opened_again_and_the_numbers_go_on() -> None:
     bench = Bench(jpeg(0), SourceLost("away"), jpeg(1))
-    bench.loop.run()
+    bench.run()
     assert [header.seq for header in bench.outlet.sent] == [0, 1]
     assert (bench.script.opened, bench.script.closed, bench.loop.reopened) == (2, 2, 1)
     assert not bench.loop.is_open
@@ -101,27 +105,27 @@ def test_a_lost_camera_is_opened_again_and_the_numbers_go_on() -> None:
 
 def test_damaged_pictures_are_counted_and_not_published(warnings_of: Callable[[], list[str]]) -> None:
     bench = Bench(jpeg(0), b"", jpeg(1)[:50], jpeg(2))
-    bench.loop.run()
+    bench.run()
     assert [(header.seq, header.rejected) for header in bench.outlet.sent] == [(0, 0), (3, 2)]
     assert len([text for text in warnings_of() if "rejected" in text]) == 1
 
 
 def test_the_wait_grows_from_half_a_second_to_ten_while_the_camera_stays_away() -> None:
     bench = Bench(*[SourceLost("away")] * 7)
-    bench.loop.run()
+    bench.run()
     assert sum(bench.shutdown.waited) == pytest.approx(0.5 + 1 + 2 + 4 + 8 + 10 + 10, abs=0.6)
 
 
 def test_the_wait_is_short_again_after_a_picture() -> None:
     bench = Bench(*[SourceLost("away")] * 5, jpeg(0), SourceLost("away"), jpeg(1))
-    bench.loop.run()
+    bench.run()
     assert sum(bench.shutdown.waited) == pytest.approx(0.5 + 1 + 2 + 4 + 8 + 0.5, abs=0.6)
 
 
 def test_a_state_is_logged_once_a_change_and_without_passwords(warnings_of: Callable[[], list[str]]) -> None:
     away = SourceLost(f"{PASSWORD}: no route")
     bench = Bench(away, away, away, jpeg(0), jpeg(1), away, away, jpeg(2))
-    bench.loop.run()
+    bench.run()
     shown = "camera lost: rtsp://admin:***@camera/1: no route"
     assert warnings_of() == [shown, "camera open", shown, "camera open"]
 
@@ -136,7 +140,7 @@ def test_a_failure_to_open_is_a_loss() -> None:
         return bench.script.open()
 
     bench.loop = bench.loop_over(opener)
-    bench.loop.run()
+    bench.run()
     assert len(bench.outlet.sent) == 1
     assert bench.loop.reopened == 0
 
@@ -145,7 +149,7 @@ def test_the_status_states_rate_and_counters_without_the_password() -> None:
     bench = Bench(*[jpeg(0)] * 30, b"")
     clock = HandClock()
     report = StatusReport("cam1", "run", PASSWORD, bench.loop, bench.numbering, clock)
-    bench.loop.run()
+    bench.run()
     clock.advance(2)
     stamp: dict[str, str | int] = {
         "service": "capture",

@@ -10,6 +10,8 @@ import zmq
 from preroll import sockets, wire
 from preroll.bus import QUEUED_MAX, BusSender
 from preroll.logs import Logs, fields
+from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from tests.support.clocks import HandClock
 from tests.support.waiting import wait_until
 
@@ -43,7 +45,7 @@ def test_messages_are_numbered_in_order_and_stamped(context: Context) -> None:
     with sockets.bus_receiver(context) as receiver:
         receiver.bind("tcp://127.0.0.1:0")
         bus = BusSender(context, address_of(receiver), "recorder", "host", HandClock(unix_ns=9))
-        bus.start()
+        bus.start(Threads(Shutdown()))
         for event_id in ("a", "b", "c"):
             deleted(event_id, bus)
         messages = [receive(receiver) for _ in range(3)]
@@ -58,7 +60,7 @@ def test_what_is_sent_before_the_receiver_is_up_arrives(context: Context) -> Non
         probe.bind("tcp://127.0.0.1:0")
         address = address_of(probe)
     bus = BusSender(context, address, "api", "host", HandClock())
-    bus.start()
+    bus.start(Threads(Shutdown()))
     for number in range(50):
         deleted(f"e{number}", bus)
     with sockets.bus_receiver(context) as receiver:
@@ -86,7 +88,7 @@ def test_threads_share_one_numbering(context: Context) -> None:
     with sockets.bus_receiver(context) as receiver:
         receiver.bind("tcp://127.0.0.1:0")
         bus = BusSender(context, address_of(receiver), "api", "host", HandClock())
-        bus.start()
+        bus.start(Threads(Shutdown()))
 
         def send_hundred() -> None:
             for _ in range(100):
@@ -139,7 +141,7 @@ def test_a_record_also_goes_to_the_bus(context: Context, logging_restored: None)
     with sockets.bus_receiver(context) as receiver:
         receiver.bind("tcp://127.0.0.1:0")
         bus = BusSender(context, address_of(receiver), "capture", "cam1", HandClock())
-        bus.start()
+        bus.start(Threads(Shutdown()))
         logs = Logs("capture", "cam1", "INFO", io.StringIO())
         logs.start(bus)
         logging.getLogger("services.capture").warning("stalled", extra={"fields": {"camera_id": "cam1", "odd": ["a"]}})

@@ -1,13 +1,13 @@
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
 
-from preroll.process import WEDGED_EXIT_CODE, Shutdown, Watchdog
-from tests.support.waiting import wait_until
+from preroll.process import Shutdown
+from preroll.runtime.signals import watch_signals
+from preroll.runtime.threads import Threads
 
 
 @pytest.fixture
@@ -42,19 +42,9 @@ def test_a_callback_is_called_once_the_end_is_requested_also_when_it_comes_late(
     assert called == ["early", "late"]
 
 
-def test_a_thread_that_fails_ends_the_process() -> None:
-    shutdown = Shutdown()
-
-    def run() -> None:
-        raise OSError("gone")
-
-    shutdown.thread("writer", run).join()
-    assert (shutdown.reason, shutdown.exit_code) == ("thread writer failed", 1)
-
-
 def test_sigterm_requests_the_end(signals_restored: None) -> None:
     shutdown = Shutdown()
-    shutdown.watch_signals()
+    watch_signals(shutdown, Threads(shutdown))
     signal.raise_signal(signal.SIGTERM)
     assert shutdown.wait(5)
     assert (shutdown.reason, shutdown.exit_code) == ("SIGTERM", 0)
@@ -63,7 +53,8 @@ def test_sigterm_requests_the_end(signals_restored: None) -> None:
 def test_a_second_signal_ends_a_process_that_hangs() -> None:
     program = (
         "import threading; from preroll.process import Shutdown\n"
-        "shutdown = Shutdown(); shutdown.watch_signals(); print('up', flush=True)\n"
+        "from preroll.runtime.signals import watch_signals; from preroll.runtime.threads import Threads\n"
+        "shutdown = Shutdown(); watch_signals(shutdown, Threads(shutdown)); print('up', flush=True)\n"
         "shutdown.wait(); print('asked', flush=True)\n"
         "while True: threading.Event().wait(1)\n"
     )
@@ -74,27 +65,3 @@ def test_a_second_signal_ends_a_process_that_hangs() -> None:
         assert process.stdout.readline() == "asked\n"
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 128 + signal.SIGTERM
-
-
-def test_a_loop_that_falls_silent_ends_the_process(capfd: pytest.CaptureFixture[str]) -> None:
-    ended: list[int] = []
-    watchdog = Watchdog(0.2, "driver", ended.append)
-    watchdog.start()
-    wait_until(lambda: ended, 5)
-    watchdog.stop()
-    assert ended == [WEDGED_EXIT_CODE]
-    assert "watchdog: driver silent for" in capfd.readouterr().err
-
-
-def test_a_loop_that_reports_lives() -> None:
-    ended: list[int] = []
-    watchdog = Watchdog(0.5, "driver", ended.append)
-    watchdog.start()
-    rounds = 0
-    pause = threading.Event()
-    while rounds < 20:
-        watchdog.feed()
-        pause.wait(0.05)
-        rounds += 1
-    watchdog.stop()
-    assert ended == []
