@@ -83,7 +83,7 @@ class Recorder:
             settings.overlap,
         )
         self._events = Events(self._cameras, self._index, self._clips, limits, bus, clock, boot_id)
-        self._stages = Stages(settings, self._events, self._clips, self._index, clock, boot_id)
+        self._stages = Stages(settings, self._events, self._clips, self._index, clock, boot_id, threads)
         self._events.stage = self._stages
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
         queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from preroll import wire
 from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
+from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.clips import describe
 from services.recorder.clips.result import Failed, Written
@@ -49,7 +50,9 @@ class Stages:
         index: Index,
         clock: Clock,
         boot_id: str,
+        threads: Threads,
     ) -> None:
+        self._threads = threads
         self._settings = settings
         self._events = events
         self._clips = clips
@@ -95,7 +98,7 @@ class Stages:
         log.info("clip was ready before the crash", extra=about)
 
     def start(self) -> None:
-        self._syncer.start()
+        self._syncer.start(self._threads)
         self._pool.start()
         self._retention.start()
 
@@ -142,7 +145,7 @@ class Stages:
             lambda: opened.event,
             on_saved,
             on_failed,
-        ).start()
+        ).start(self._threads)
 
     def is_storage_full(self) -> str | None:
         """Why nothing can be written now, or `None`."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from preroll import wire
 from preroll.clock import Clock
+from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
 from services.recorder.cameras.recording import ClipPlan, Recording
@@ -86,6 +88,7 @@ class Writing:
         root: Path,
         disk: Disk | None = None,
         clock: Clock | None = None,
+        threads: Threads | None = None,
     ) -> None:
         self.outcomes: list[Written | Failed] = []
         self._syncer = Syncer(interval_s=0.02)
@@ -99,8 +102,8 @@ class Writing:
             self.outcomes.append,
             self.outcomes.append,
         )
-        self._syncer.start()
-        self._writer.start()
+        self._syncer.start(Threads(Shutdown()))
+        self._writer.start(threads or Threads(Shutdown()))
 
     def outcome(self) -> Written | Failed:
         ended = self._writer.join(30)

@@ -12,6 +12,7 @@ from typing import Final
 from preroll import wire
 from preroll.clock import Clock, seconds
 from preroll.logs import fields
+from preroll.runtime.threads import Threads
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.cameras.frame import Frame
@@ -62,18 +63,26 @@ class ClipWriter:
         self._frames: list[FrameName] = []  # all that were taken, also those that the disk refused
         self._in_force: Frame | None = None  # at the trigger; None once its picture is on disk
         self._wall_offset_ns = clock.unix_ns() - clock.monotonic_ns()
-        self._thread = threading.Thread(target=self._run, name=f"clip-{plan.camera_id}", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, threads: Threads) -> None:
+        """Begin. Where the system gives no thread, the clip fails at once, and says so."""
+        try:
+            self._thread = threads.start(f"clip-{self._recording.plan.camera_id}", self._run)
+        except RuntimeError as err:
+            self._conclude(WriteFailed(f"the recorder could start no thread for the clip: {err}"))
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; false when it has not come within `timeout_s` seconds."""
+        if self._thread is None:
+            return True
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        failure = self._record()
+        self._conclude(self._record())
+
+    def _conclude(self, failure: WriteFailed | None) -> None:
         count = len(self._frames)
         if failure is not None:
             log.error("clip not written to its end", extra=self._about(error=str(failure)))

@@ -6,6 +6,8 @@ One thread for all clips: fdatasync may take long, and the writers must not wait
 import threading
 from typing import Final, Protocol
 
+from preroll.runtime.threads import Threads
+
 INTERVAL_S: Final = 0.5
 
 
@@ -23,14 +25,14 @@ class Syncer:
         self._lock = threading.Lock()
         self._open: list[Syncable] = []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="syncer", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        self._thread.start()
+    def start(self, threads: Threads) -> None:
+        self._thread = threads.start("syncer", self._run)
 
     def close(self) -> None:
         self._ended.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
 
     def add(self, file: Syncable) -> None:

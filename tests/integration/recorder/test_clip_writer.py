@@ -2,7 +2,9 @@
 
 import json
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import msgspec
 import pytest
 
 from preroll.clock import NS_PER_S
+from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
 from services.recorder.clips import sidecar
@@ -227,3 +231,15 @@ def test_standing_disk_lets_other_clips_be_written(tmp_path: Path) -> None:
     assert Writing(quick, quick.over(), tmp_path / "quick").written().verdict.is_complete
     disk.go_on()
     assert standing.written().verdict.is_complete
+
+
+class NoThreads(Threads):
+    def start(self, name: str, run: Callable[[], None]) -> threading.Thread:
+        raise RuntimeError("can't start new thread")
+
+
+def test_clip_for_which_no_thread_can_be_had_fails_and_says_so(tmp_path: Path) -> None:
+    take = Take.of(frames(10))
+    outcome = Writing(take, take.begun(5), tmp_path, threads=NoThreads(Shutdown())).outcome()
+    assert isinstance(outcome, Failed)
+    assert "the recorder could start no thread for the clip: can't start new thread" in outcome.shortfall
