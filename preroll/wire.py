@@ -9,12 +9,12 @@ Unknown keys are ignored, so services may differ by a version; `v` states the ve
 """
 
 import re
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 import msgpack
 import msgspec
 from msgspec import Meta, Struct
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 VERSION: Final = 1
 HEADER_MAX_BYTES: Final = 4 * 1024
@@ -196,7 +196,11 @@ class FileFact(_Record):
 
 
 class Clip(_Record):
-    """One camera's part of an event."""
+    """One camera's part of an event.
+
+    A clip that is `complete` has frames from both ends of `requested`, to within `slack_ns`: another cannot be built. A
+    record without `slack_ns`, of before there was one, that does not keep this is read as incomplete, and says why.
+    """
 
     camera_id: CameraId
     state: ClipState
@@ -209,6 +213,43 @@ class Clip(_Record):
     files: dict[FileKind, FileFact]
     saved_after_s: Seconds | None = None  # from the window's end to `saved`
     ready_after_s: Seconds | None = None  # from the window's end to `ready`
+    slack_ns: Count | None = None  # how far within `requested` an end may lie for the clip to be complete
+
+    @model_validator(mode="after")
+    def _covers_what_was_requested(self) -> Self:
+        if not self.complete:
+            return self
+        is_of_before = "slack_ns" not in self.model_fields_set
+        slack_ns = _slack_of_before(self.delivered) if is_of_before else self.slack_ns
+        lacks = _lacks(self.requested, self.delivered, slack_ns)
+        if not is_of_before and lacks:
+            raise ValueError(f"complete, but the clip of {self.camera_id} {lacks}")
+        if lacks:
+            changed = {"complete": False, "shortfall": (*self.shortfall, f"{lacks}, though recorded as complete")}
+        else:
+            changed = {"slack_ns": slack_ns}
+        self.__dict__.update(changed)  # nobody has seen this record yet
+        return self
+
+
+def _slack_of_before(delivered: Delivered | None) -> int:
+    """The slack of a record that states none: as late as a frame may come before its camera has stalled."""
+    if delivered is None or delivered.frames < 2:
+        return 1_000_000_000
+    return max(500_000_000, 5 * (delivered.to_unix_ns - delivered.from_unix_ns) // (delivered.frames - 1))
+
+
+def _lacks(requested: Span, delivered: Delivered | None, slack_ns: int | None) -> str:
+    """In words, what of the requested window was not delivered; empty when nothing is missing."""
+    if delivered is None:
+        return "has no frame"
+    if slack_ns is None:
+        return "does not say by which slack"
+    late_ns = delivered.from_unix_ns - requested.from_unix_ns
+    early_ns = requested.to_unix_ns - delivered.to_unix_ns
+    said = [f"begins {late_ns / 1e9:.3f} s late"] if late_ns > slack_ns else []
+    said += [f"ends {early_ns / 1e9:.3f} s early"] if early_ns > slack_ns else []
+    return " and ".join(said)
 
 
 class Event(_Record):

@@ -16,6 +16,7 @@ from services.recorder.cameras.recording import Recording
 from services.recorder.clips import describe
 from services.recorder.clips.result import Failed, Written
 from services.recorder.clips.writer import ClipWriter
+from services.recorder.events import clip_life
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.recovery.reconcile import reconcile
@@ -35,7 +36,6 @@ MB: Final = 1_000_000
 GB: Final = 1_000_000_000
 RETENTION_EVERY_S: Final = 2.0
 RESUME_S: Final = 30.0
-NO_RENDITION: Final = "no rendition: "
 DAY_NS: Final = 86_400 * NS_PER_S
 
 
@@ -125,7 +125,7 @@ class Stages:
                     camera_id=camera_id,
                     frames=written.frames,
                     complete=written.verdict.is_complete,
-                    saved_after_s=round(written.saved_after_s, 4),
+                    saved_after_s=round(written.saved_after_s or 0.0, 4),
                 ),
             )
             if changed is not None:
@@ -177,8 +177,9 @@ class Stages:
         about = fields(event_id=job.event_id, camera_id=job.camera_id)
         if isinstance(outcome, JobFailed):
             log.error("clip stays as it was saved: %s", outcome.reason, extra=about)
-            change = _with_shortfall(f"{NO_RENDITION}{outcome.reason}")
-            self._events.change_clip(job.event_id, job.camera_id, change)
+            self._events.change_clip(
+                job.event_id, job.camera_id, lambda clip: clip_life.not_rendered(clip, outcome.reason)
+            )
             return
         try:
             clip = self._finished(opened, job, outcome)
@@ -201,11 +202,11 @@ class Stages:
         """The clip, now ready: its files with their hashes, the original kept or dropped, its sidecar restated."""
         clip = opened.clip(job.camera_id)
         files = dict(clip.files)
-        original = self._clips.fact(job.original).model_copy(update={"sha256": outcome.original_sha256})
+        original = self._clips.fact(job.original, outcome.original_sha256)
         if job.target is None:
             files["original"] = files["clip"] = original
         else:
-            files["clip"] = self._clips.fact(job.target).model_copy(update={"sha256": outcome.target_sha256})
+            files["clip"] = self._clips.fact(job.target, outcome.target_sha256)
             if self._settings.keep_original:
                 files["original"] = original
             else:
@@ -214,14 +215,8 @@ class Stages:
         if poster.exists():
             files["poster"] = self._clips.hashed_fact(poster)
         since_end_s = seconds(self._clock.monotonic_ns() - opened.plan.window.to_ns)
-        ready = clip.model_copy(
-            update={
-                "state": "ready",
-                "shortfall": tuple(line for line in clip.shortfall if not line.startswith(NO_RENDITION)),
-                "files": files,
-                "ready_after_s": min(86_400.0, max(0.0, since_end_s)),
-            }
-        )
+        undecodable, pictures = outcome.undecodable
+        ready = clip_life.ready(clip, files, since_end_s, undecodable, pictures)
         ready = describe.restate(self._clips, opened.plan.folder, opened.event, ready, outcome.encoder or None)
         if job.target is not None and not self._settings.keep_original:
             self._clips.remove(job.original)  # last: until here the clip could be made again
@@ -261,11 +256,3 @@ def _encoding_of(settings: RecorderSettings) -> Encoding | None:
         return None
     threads = 0 if settings.encode_workers == 1 else max(1, (os.cpu_count() or 1) // settings.encode_workers)
     return Encoding(settings.encoder, settings.encoder_preset, settings.encoder_quality, threads)
-
-
-def _with_shortfall(text: str) -> "Any":
-    def change(clip: wire.Clip) -> wire.Clip:
-        kept = tuple(line for line in clip.shortfall if not line.startswith(NO_RENDITION))
-        return clip.model_copy(update={"shortfall": (*kept, text)})
-
-    return change

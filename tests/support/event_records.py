@@ -29,7 +29,8 @@ def event(
             complete=True,
             shortfall=(),
             requested=span,
-            delivered=None,
+            delivered=wire.Delivered(from_unix_ns=span.from_unix_ns, to_unix_ns=span.to_unix_ns, frames=450, lost=0),
+            slack_ns=50_000_000,
             files={"clip": wire.FileFact(path=f"{event_id}/{camera_id}.mp4", size_bytes=size_bytes, sha256="0" * 64)},
         )
         for camera_id in cameras

@@ -34,7 +34,10 @@ def clip_of(camera_id: str, state: wire.ClipState = "ready", **files: tuple[str,
             "complete": state in {"saved", "ready"} or None,
             "shortfall": (),
             "requested": {"from_unix_ns": BEGIN_NS, "to_unix_ns": BEGIN_NS + 15 * S},
-            "delivered": None,
+            "delivered": {"from_unix_ns": BEGIN_NS, "to_unix_ns": BEGIN_NS + 15 * S, "frames": 450, "lost": 0}
+            if state in {"saved", "ready"}
+            else None,
+            "slack_ns": S // 20,
             "files": {
                 kind: {"path": path, "size_bytes": size, "sha256": "ab" * 32} for kind, (path, size) in files.items()
             },

@@ -13,6 +13,7 @@ from services.recorder.clips.original import Unreadable, median_period_ns, read_
 from services.recorder.cameras.recording import ClipPlan
 from services.recorder.cameras.window import Window
 from services.recorder.clips.result import ClipFacts, document_of
+from services.recorder.events import clip_life
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def hashed(clips: ClipsDir, folder: str, clip: wire.Clip) -> wire.Clip:
     for kind, path in paths.by_kind().items():
         if path.exists():
             files[kind] = clips.fact(path) if kind == "sidecar" else clips.hashed_fact(path)
-    return clip.model_copy(update={"files": files})
+    return clip_life.with_files(clip, files)
 
 
 def restate(
@@ -44,7 +45,7 @@ def restate(
     document = sidecar.restated(_known(clips, paths, folder, event, clip), event, clip, encoder)
     clips.write_durably(paths.sidecar, sidecar.to_bytes(document))
     clips.remove(paths.journal_part)
-    return clip.model_copy(update={"files": {**clip.files, "sidecar": clips.hashed_fact(paths.sidecar)}})
+    return clip_life.with_files(clip, {**clip.files, "sidecar": clips.hashed_fact(paths.sidecar)})
 
 
 def _known(clips: ClipsDir, paths: ClipPaths, folder: str, event: wire.Event, clip: wire.Clip) -> sidecar.Sidecar:
@@ -66,7 +67,7 @@ def facts_on_disk(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Cl
     stored_ns = _stored_ns(paths)
     record = read_journal(paths.journal_part)
     if record is not None:
-        return _by_journal(record, len(stored_ns), reason)
+        return _by_journal(record, len(stored_ns), clip.requested, reason)
     begun = clip.delivered.from_unix_ns if clip.delivered else clip.requested.from_unix_ns
     window = Window(clip.requested.from_unix_ns, clip.requested.to_unix_ns)
     frames = tuple(FrameName(UNKNOWN_RUN, number, begun + after_ns) for number, after_ns in enumerate(stored_ns))
@@ -83,15 +84,18 @@ def _stored_ns(paths: ClipPaths) -> list[int]:
     return []
 
 
-def _by_journal(record: JournalRecord, stored: int, reason: str | None) -> ClipFacts:
+def _by_journal(record: JournalRecord, stored: int, requested: wire.Span, reason: str | None) -> ClipFacts:
+    # The journal learns of an amended window with the next frames; the event's record has it before the answer goes out.
+    offset_ns = record.plan.unix_offset_ns
+    window = Window(requested.from_unix_ns - offset_ns, requested.to_unix_ns - offset_ns)
     frames, lost = record.frames[:stored], record.frames[stored:]
     holes = list(record.holes)
     if lost:
-        since_ns = frames[-1].t_ns if frames else record.window.from_ns
+        since_ns = frames[-1].t_ns if frames else window.from_ns
         holes.append(Hole("not_written", since_ns, lost[-1].t_ns, lost[0].run_id, lost[0].seq, len(lost)))
     return ClipFacts(
         plan=record.plan,
-        window=record.window,
+        window=window,
         period_ns=record.period_ns,
         frames=frames,
         holes=tuple(holes),

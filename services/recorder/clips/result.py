@@ -13,6 +13,7 @@ from services.recorder.cameras.gaps import Hole
 from services.recorder.clips.journal import FrameName
 from services.recorder.cameras.recording import ClipPlan
 from services.recorder.clips.verdict import Verdict, judge
+from services.recorder.events import clip_life
 from services.recorder.cameras.window import Window
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,7 @@ class Written:
     """A clip that is on disk under its name. `first_ns` and `last_ns` are its first and last frame's times.
 
     `files` have no hash of the original yet: it is read through after `saved`, not before. `saved_monotonic_ns` is when
-    everything was durable.
+    everything was durable, `None` where that is not known.
     """
 
     event_id: str
@@ -76,29 +77,31 @@ class Written:
     unix_offset_ns: int
     verdict: Verdict
     files: dict[wire.FileKind, wire.FileFact]
-    saved_monotonic_ns: int
+    saved_monotonic_ns: int | None
 
     @property
-    def saved_after_s(self) -> float:
+    def saved_after_s(self) -> float | None:
         """From the window's end to `saved`."""
+        if self.saved_monotonic_ns is None:
+            return None
         return max(0.0, seconds(self.saved_monotonic_ns - self.window.to_ns))
 
     def applied_to(self, clip: wire.Clip) -> wire.Clip:
-        """The clip, now saved."""
-        return clip.model_copy(
-            update={
-                "state": "saved",
-                "complete": self.verdict.is_complete,
-                "shortfall": self.verdict.shortfall,
-                "delivered": wire.Delivered(
-                    from_unix_ns=self.first_ns + self.unix_offset_ns,
-                    to_unix_ns=self.last_ns + self.unix_offset_ns,
-                    frames=self.frames,
-                    lost=self.verdict.lost,
-                ),
-                "files": self.files,
-                "saved_after_s": self.saved_after_s,
-            }
+        """The clip, now saved. What was requested is the window that the verdict was made by."""
+        return clip_life.saved(
+            clip,
+            requested=span_of(self.window, self.unix_offset_ns),
+            delivered=wire.Delivered(
+                from_unix_ns=self.first_ns + self.unix_offset_ns,
+                to_unix_ns=self.last_ns + self.unix_offset_ns,
+                frames=self.frames,
+                lost=self.verdict.lost,
+            ),
+            complete=self.verdict.is_complete,
+            slack_ns=self.verdict.slack_ns,
+            shortfall=self.verdict.shortfall,
+            files=self.files,
+            saved_after_s=self.saved_after_s,
         )
 
 
@@ -108,14 +111,13 @@ class Failed:
 
     event_id: str
     camera_id: str
+    requested: wire.Span
     shortfall: tuple[str, ...]
     files: dict[wire.FileKind, wire.FileFact]
 
     def applied_to(self, clip: wire.Clip) -> wire.Clip:
         """The clip, now failed."""
-        return clip.model_copy(
-            update={"state": "failed", "complete": False, "shortfall": self.shortfall, "files": self.files}
-        )
+        return clip_life.failed(clip, self.requested, self.shortfall, self.files)
 
 
 def settle(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts, event: wire.Event, clock: Clock) -> Written | Failed:
@@ -125,8 +127,8 @@ def settle(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts, event: wire.Even
     stays, from which `describe.restate` makes it.
     """
     clip = clip_of(event, facts.plan.camera_id)
-    outcome = _outcome(clips, paths, facts, clock.monotonic_ns())
-    document = document_of(facts, event, outcome.applied_to(clip).model_copy(update={"saved_after_s": None}))
+    outcome = _outcome(clips, paths, facts)
+    document = document_of(facts, event, outcome.applied_to(clip))
     files = dict(outcome.files)
     try:
         clips.make_folder(paths.folder)
@@ -143,10 +145,11 @@ def settle(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts, event: wire.Even
     return replace(outcome, files=files)
 
 
-def _outcome(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts, now_ns: int) -> Written | Failed:
+def _outcome(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts) -> Written | Failed:
     plan, verdict = facts.plan, facts.verdict()
     if not facts.frames:
-        return Failed(plan.event_id, plan.camera_id, verdict.shortfall, {})
+        requested = span_of(facts.window, plan.unix_offset_ns)
+        return Failed(plan.event_id, plan.camera_id, requested, verdict.shortfall, {})
     present: dict[wire.FileKind, wire.FileFact] = {"original": clips.fact(paths.original)}
     if paths.poster.exists():
         present["poster"] = clips.fact(paths.poster)
@@ -160,7 +163,7 @@ def _outcome(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts, now_ns: int) -
         unix_offset_ns=plan.unix_offset_ns,
         verdict=verdict,
         files=present,
-        saved_monotonic_ns=now_ns,
+        saved_monotonic_ns=None,
     )
 
 
@@ -170,7 +173,7 @@ def document_of(facts: ClipFacts, event: wire.Event, clip: wire.Clip) -> sidecar
     runs = tuple(dict.fromkeys(frame.run_id for frame in facts.frames))
     index_of = {run_id: index for index, run_id in enumerate(runs)}
     first_ns = facts.frames[0].t_ns if facts.frames else None
-    event = sidecar.with_clip(event, clip)
+    event = clip_life.with_clips(event, clip)
     return sidecar.Sidecar(
         event=event,
         clip=clip,
@@ -196,6 +199,11 @@ def document_of(facts: ClipFacts, event: wire.Event, clip: wire.Clip) -> sidecar
         clock=sidecar.ClockFacts(boot_id=facts.boot_id, unix_offset_ns=offset_ns, wall_stepped_s=facts.wall_stepped_s),
         latency=sidecar.latency_of(event, clip),
     )
+
+
+def span_of(window: Window, unix_offset_ns: int) -> wire.Span:
+    """The window on the wall clock."""
+    return wire.Span(from_unix_ns=window.from_ns + unix_offset_ns, to_unix_ns=window.to_ns + unix_offset_ns)
 
 
 def microseconds(ns: int) -> int:

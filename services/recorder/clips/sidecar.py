@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from preroll import wire
 from preroll.clock import NS_PER_S
+from services.recorder.events import clip_life
 
 NS_PER_US = 1_000
 
@@ -102,9 +103,10 @@ def restated(
 ) -> Sidecar:
     """The sidecar with the event and clip as they now are; the frames' facts stay. No `encoder` keeps the former."""
     clip = without_sidecar(clip)
-    event = with_clip(event, clip)
-    return sidecar.model_copy(
-        update={
+    event = clip_life.with_clips(event, clip)
+    return Sidecar.model_validate(
+        {
+            **dict(sidecar),
             "event": event,
             "clip": clip,
             "times": times_of(event, clip),
@@ -134,13 +136,7 @@ def latency_of(event: wire.Event, clip: wire.Clip) -> Latency:
 
 
 def without_sidecar(clip: wire.Clip) -> wire.Clip:
-    return clip.model_copy(update={"files": {kind: fact for kind, fact in clip.files.items() if kind != "sidecar"}})
-
-
-def with_clip(event: wire.Event, clip: wire.Clip) -> wire.Event:
-    """The event with `clip` in place of its former self. The event's own state is left to the caller."""
-    clips = tuple(clip if other.camera_id == clip.camera_id else other for other in event.clips)
-    return event.model_copy(update={"clips": clips})
+    return clip_life.with_files(clip, {kind: fact for kind, fact in clip.files.items() if kind != "sidecar"})
 
 
 def rfc3339(unix_ns: int) -> str:

@@ -18,11 +18,15 @@ _WORDS: dict[Cause, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`lost` counts the frames known to be absent within the window."""
+    """`lost` counts the frames known to be absent within the window.
+
+    `slack_ns` is how far within the window its first and last frame may lie: by it the ends were judged.
+    """
 
     is_complete: bool
     shortfall: tuple[str, ...]
     lost: int
+    slack_ns: int
 
 
 def judge(
@@ -48,10 +52,12 @@ def judge(
     if first_ns is None or last_ns is None:
         said.append("no frame of the window could be had")
     else:
-        if not is_begin_seen and first_ns - window.from_ns > slack_ns:
-            said.append(f"begins {seconds(first_ns - window.from_ns):.3f} s late")
-        if not is_end_seen and window.to_ns - last_ns > slack_ns:
-            said.append(f"ends {seconds(window.to_ns - last_ns):.3f} s early")
+        late_ns, early_ns = first_ns - window.from_ns, window.to_ns - last_ns
+        if not is_begin_seen and late_ns > slack_ns:
+            said.append(f"begins {seconds(late_ns):.3f} s late")
+        if not is_end_seen and early_ns > slack_ns:
+            said.append(f"ends {seconds(early_ns):.3f} s early")
+        slack_ns = max(slack_ns, late_ns if is_begin_seen else 0, early_ns if is_end_seen else 0)
     if end_reason is not None:
         said.append(end_reason)
     by_cause: dict[Cause, list[Hole]] = {}
@@ -59,7 +65,7 @@ def judge(
         by_cause.setdefault(hole.cause, []).append(hole)
         lost += hole.missing or 0
     said += [_told(cause, of_cause) for cause, of_cause in by_cause.items()]
-    return Verdict(not said, tuple(said), lost)
+    return Verdict(not said, tuple(said), lost, slack_ns)
 
 
 def _told(cause: Cause, holes: list[Hole]) -> str:

@@ -21,6 +21,7 @@ from preroll.logs import fields
 from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.window import Window
+from services.recorder.events import clip_life
 from services.recorder.events.acceptance import Acceptance
 from services.recorder.events.open_event import EventPlan, OpenEvent
 from services.recorder.events.rules import (
@@ -130,9 +131,7 @@ class Events:
             raise CommandRejected("storage_full", f"the event could not be stored: {err}") from err
         accepted_ns = self._clock.monotonic_ns()
         with opened.lock:
-            opened.event = opened.event.model_copy(
-                update={"accepted_after_s": min(86_400.0, max(0.0, seconds(accepted_ns - plan.anchor.received_ns)))}
-            )
+            opened.event = clip_life.durable(opened.event, seconds(accepted_ns - plan.anchor.received_ns))
         with self._lock:
             self._open[command.event_id] = opened
         self._accepted.put(opened)
@@ -178,13 +177,11 @@ class Events:
                 to_ns = max(to_ns, now_ns)
             window = opened.plan.window.ending_at(max(to_ns, opened.plan.window.from_ns))
             opened.plan = EventPlan(opened.plan.boot_id, opened.plan.anchor, window, opened.plan.folder)
-            opened.restate_clips(requested=opened.plan.span())
-            opened.event = opened.event.model_copy(
-                update={
-                    "post_s": max(0.0, seconds(window.to_ns - trigger_ns)),
-                    "revision": opened.event.revision + 1,
-                }
+            cameras = frozenset(
+                clip.camera_id for clip in opened.event.clips if clip.state in ("scheduled", "recording")
             )
+            post_s = seconds(window.to_ns - trigger_ns)
+            opened.event = clip_life.amended(opened.event, post_s, opened.plan.span(), cameras)
             for recording in opened.recordings.values():
                 recording.amend(window.to_ns)
             self._store(opened)
@@ -215,14 +212,11 @@ class Events:
         opened = self.opened(command.event_id)
         if opened is not None:
             with opened.lock:
-                opened.event = opened.event.model_copy(
-                    update={"is_protected": command.is_protected, "revision": opened.event.revision + 1}
-                )
+                opened.event = clip_life.protected(opened.event, is_protected=command.is_protected)
                 self._store(opened)
                 self._files.put(opened.plan.folder, opened.event)
             return wire.EventReply(event=opened.event)
-        event = self.get(command.event_id)
-        event = event.model_copy(update={"is_protected": command.is_protected, "revision": event.revision + 1})
+        event = clip_life.protected(self.get(command.event_id), is_protected=command.is_protected)
         self._index.put(event)
         self._clips.write_event(self._folder_of(event), event)
         self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))
@@ -237,7 +231,7 @@ class Events:
         if opened is None:
             return None
         with opened.lock:
-            opened.replace_clip(change(opened.clip(camera_id)))
+            opened.event = clip_life.with_clips(opened.event, change(opened.clip(camera_id)))
             if self._is_going(opened):
                 return None
             opened.is_stored = False
@@ -271,7 +265,7 @@ class Events:
                         continue
                     with self._cameras.lock:
                         self._acceptance.begin_recordings(opened, now_ns)
-                    opened.restate_clips(state="recording")
+                    opened.event = clip_life.begun(opened.event)
                     self._store(opened)
                     self._start_writers(opened)
 

@@ -8,7 +8,8 @@ from preroll import wire
 from preroll.clock import seconds
 from services.recorder.cameras.recording import ClipPlan, Recording
 from services.recorder.cameras.window import Window
-from services.recorder.events.rules import Anchor, state_of
+from services.recorder.events import clip_life
+from services.recorder.events.rules import Anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +78,6 @@ class OpenEvent:
     def clip(self, camera_id: str) -> wire.Clip:
         return next(clip for clip in self.event.clips if clip.camera_id == camera_id)
 
-    def replace_clip(self, clip: wire.Clip) -> None:
-        """Put the clip in place of the one of the same camera, and draw the event's state from all."""
-        clips = tuple(clip if old.camera_id == clip.camera_id else old for old in self.event.clips)
-        self.event = self.event.model_copy(update={"clips": clips, "state": state_of(clips)})
-
-    def restate_clips(self, **changes: Any) -> None:
-        """Change the same fields of every clip."""
-        clips = tuple(clip.model_copy(update=changes) for clip in self.event.clips)
-        self.event = self.event.model_copy(update={"clips": clips, "state": state_of(clips)})
-
     @property
     def is_recording(self) -> bool:
         return any(clip.state == "recording" for clip in self.event.clips)
@@ -97,15 +88,6 @@ class OpenEvent:
 
 
 def describe_clip(camera_id: str, state: wire.ClipState, plan: EventPlan, missing_ns: int) -> wire.Clip:
-    """The record of a clip whose event was just accepted."""
-    return wire.Clip(
-        camera_id=camera_id,
-        state=state,
-        coverage=plan.window.coverage(missing_ns),
-        missing_s=min(86_400.0, round(seconds(missing_ns), 6)),
-        complete=None,
-        shortfall=(),
-        requested=plan.span(),
-        delivered=None,
-        files={},
-    )
+    """The record of a clip whose event is being accepted."""
+    coverage = plan.window.coverage(missing_ns)
+    return clip_life.accepted(camera_id, state, plan.span(), coverage, round(seconds(missing_ns), 6))

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from preroll import wire
 from preroll.logs import fields
 from services.recorder.clips import sidecar
-from services.recorder.events.rules import state_of
+from services.recorder.events import clip_life
 from services.recorder.store.files import sha256_of
 
 log = logging.getLogger(__name__)
@@ -30,10 +30,8 @@ def event_in(folder: Path) -> wire.Event | None:
     event = max(known, key=lambda each: each.revision)  # the first of equals
     if event.revision == 0 and copies:
         # Written before there were revisions: then an amended window was noted in the sidecars alone.
-        event = event.model_copy(update={"post_s": max(copy.post_s for copy in copies)})
-    clips = {document.clip.camera_id: _with_sidecar(document.clip, path) for path, document in documents.items()}
-    found = tuple(clips.get(clip.camera_id, clip) for clip in event.clips)
-    return event.model_copy(update={"clips": found, "state": state_of(found)})
+        event = clip_life.with_post_s(event, max(copy.post_s for copy in copies))
+    return clip_life.with_clips(event, *(_with_sidecar(document.clip, path) for path, document in documents.items()))
 
 
 def _record_in(folder: Path) -> wire.Event | None:
@@ -61,4 +59,4 @@ def _with_sidecar(clip: wire.Clip, path: Path) -> wire.Clip:
     """The clip with its sidecar among its files: a sidecar does not list itself."""
     name = path.relative_to(path.parent.parent.parent).as_posix()
     fact = wire.FileFact(path=name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
-    return clip.model_copy(update={"files": {**clip.files, "sidecar": fact}})
+    return clip_life.with_files(clip, {**clip.files, "sidecar": fact})

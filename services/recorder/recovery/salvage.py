@@ -1,6 +1,7 @@
 """At start: makes clips of the recordings that a crash interrupted. A recording is salvaged, never resumed."""
 
 import logging
+from dataclasses import replace
 from typing import Final
 
 from preroll import wire
@@ -10,7 +11,8 @@ from services.recorder.clips import sidecar
 from services.recorder.clips.describe import facts_on_disk
 from services.recorder.clips.original import Unreadable, read_frames
 from services.recorder.clips.repair import count_frames, reclaim
-from services.recorder.clips.result import ClipFacts, settle
+from services.recorder.clips.result import ClipFacts, Written, settle
+from services.recorder.events import clip_life
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipPaths, ClipsDir
 
@@ -33,7 +35,7 @@ def salvage(clips: ClipsDir, folder: str, event: wire.Event, clock: Clock) -> tu
                 done.append(_salvaged(clips, folder, event, clip, clock))
             except (WriteFailed, OSError) as err:
                 unreclaimed.add(clip.camera_id)
-                done.append(_failed(clip, f"{ENDED}; {err}"))
+                done.append(clip_life.failed(clip, clip.requested, (f"{ENDED}; {err}",), clip.files))
     for clip in done:
         about = fields(event_id=event.event_id, camera_id=clip.camera_id, state=clip.state)
         log.warning("clip salvaged after a crash", extra=about)
@@ -45,7 +47,7 @@ def salvage(clips: ClipsDir, folder: str, event: wire.Event, clock: Clock) -> tu
 def found_ready(clips: ClipsDir, folder: str, clip: wire.Clip) -> wire.Clip | None:
     """A clip that the index has as saved and its sidecar as ready: as it is ready. `None` when it is yet to become so."""
     known = _stated(clips, clips.clip(folder, clip.camera_id))
-    return known if known is not None and known.state == "ready" else None
+    return clip_life.as_stated(clip, known) if known is not None and known.state == "ready" else None
 
 
 def _salvaged(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, clock: Clock) -> wire.Clip:
@@ -54,13 +56,15 @@ def _salvaged(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, 
     if was_recording:
         reclaim(clips, paths)
     elif (known := _stated(clips, paths)) is not None:
-        return known
+        return clip_life.as_stated(clip, known)
     # A named original is one whose recording was over: it lacks what its frames lack, and nothing else.
     is_over = not was_recording and count_frames(paths) > 0
     facts = facts_on_disk(clips, folder, event, clip, None if is_over else ENDED)
     _put_poster(clips, paths, facts)
     outcome = settle(clips, paths, facts, event, clock)
-    return outcome.applied_to(clip).model_copy(update={"saved_after_s": None})
+    if isinstance(outcome, Written):
+        outcome = replace(outcome, saved_monotonic_ns=None)  # nobody was there to see when that was
+    return outcome.applied_to(clip)
 
 
 def _stated(clips: ClipsDir, paths: ClipPaths) -> wire.Clip | None:
@@ -76,7 +80,7 @@ def _stated(clips: ClipsDir, paths: ClipPaths) -> wire.Clip | None:
             return None
         if clip.state == "ready" and "original" not in clip.files:
             clips.remove(paths.original)
-        return clip.model_copy(update={"files": {**clip.files, "sidecar": clips.hashed_fact(paths.sidecar)}})
+        return clip_life.with_files(clip, {**clip.files, "sidecar": clips.hashed_fact(paths.sidecar)})
     except (OSError, sidecar.SidecarDamaged):
         return None
 
@@ -91,7 +95,3 @@ def _put_poster(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts) -> None:
                 return
     except (Unreadable, WriteFailed) as err:
         log.warning("poster not written", extra=fields(camera_id=paths.camera_id, error=str(err)))
-
-
-def _failed(clip: wire.Clip, why: str) -> wire.Clip:
-    return clip.model_copy(update={"state": "failed", "complete": False, "shortfall": (why,)})

@@ -73,6 +73,14 @@ class JobDone:
     encoder: dict[str, Scalar]
     took_s: float
 
+    @property
+    def undecodable(self) -> tuple[int, int]:
+        """How many pictures of how many could not be decoded; (0, 0) where none was."""
+        missing, shown = (self.encoder.get(name, 0) for name in ("undecodable", "frames"))
+        assert isinstance(missing, int)
+        assert isinstance(shown, int)
+        return missing, missing + shown
+
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:

@@ -154,9 +154,9 @@ class ClipsDir:
 
     # --- reading
 
-    def fact(self, path: Path) -> wire.FileFact:
-        """The file's path and size; its hash is not known yet. `OSError` when it is not there."""
-        return wire.FileFact(path=self.relative(path), size_bytes=path.stat().st_size)
+    def fact(self, path: Path, sha256: str | None = None) -> wire.FileFact:
+        """The file's path and size, and its hash if that is known. `OSError` when it is not there."""
+        return wire.FileFact(path=self.relative(path), size_bytes=path.stat().st_size, sha256=sha256)
 
     def hashed_fact(self, path: Path) -> wire.FileFact:
         """As `fact`, with the hash: reads the whole file."""
