@@ -24,6 +24,7 @@ INT63_MAX: Final = 2**63 - 1
 
 CAMERA_ID_PATTERN: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 EVENT_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+RUN_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 LABELS_MAX: Final = 32
 FPS_MAX: Final = 100_000
 LABEL_MAX_CHARS: Final = 256
@@ -58,7 +59,8 @@ _Side = Annotated[int, Meta(ge=0, le=SIDE_MAX_PX)]
 class FrameHeader(Struct, frozen=True, gc=False, tag_field="v", tag=VERSION):
     """What capture says of one frame. The bytes' `v` is checked, and is 1 where there is none.
 
-    `seq` counts from 0 within the run `run_id`, and a frame that capture rejected (a corrupt JPEG) consumes its
+    `run_id` is letters, digits, `.`, `_`, `:` and `-`, not beginning with these four; whoever takes a run's first frame
+    checks that. `seq` counts from 0 within the run, and a frame that capture rejected (a corrupt JPEG) consumes its
     number, so a hole in `seq` less the growth of `rejected` is loss on the wire. `monotonic_ns` is the capture time
     on the clock of the boot `boot_id`; `unix_ns` is the same moment by an offset read once a run.
     `width` and `height` are pixels, as the JPEG states them.
@@ -96,6 +98,11 @@ def is_camera_id(text: str) -> bool:
 def is_event_id(text: str) -> bool:
     """Whether `text` can name an event."""
     return re.fullmatch(EVENT_ID_PATTERN, text) is not None and not text.endswith("\n")
+
+
+def is_run_id(text: str) -> bool:
+    """Whether `text` can name a run: it appears in headers of HTTP, in addresses and in logs as it is."""
+    return re.fullmatch(RUN_ID_PATTERN, text) is not None and not text.endswith("\n")
 
 
 def encode_header(header: FrameHeader) -> bytes:
@@ -276,10 +283,10 @@ class Losses(_Record):
     lost_on_wire: Count = 0  # holes in seq that capture did not state
     rejected_by_recorder: Count = 0  # malformed headers or payloads that name this camera
     refused_second_run: Count = 0  # frames of a second capture with the same camera_id
-    out_of_order: Count = 0  # frames whose time did not advance
+    out_of_order: Count = 0  # frames whose time or number did not go on from the frame before
     evicted_early: Count = 0  # frames that the byte limit pushed out before ring_s
     dropped_by_writer: Count = 0  # frames a clip could not take, the disk being too slow
-    restarts: Count = 0  # runs begun after the first; what the old run still had queued is unknown
+    restarts: Count = 0  # runs begun after the first, and numbers begun anew within one; what is missing is unknown
 
 
 class Camera(_Record):

@@ -165,7 +165,7 @@ def _cameras(parts: Parts, recorder: Recorder | None) -> Iterator[Metric]:
     )
     yield _counters(
         "camera_restarts",
-        "Runs of its capture after the first; what the old one still had queued is unknown.",
+        "Runs of its capture after the first, and numbers begun anew within one: how many frames are missing is unknown.",
         label,
         [((camera.camera_id,), camera.losses.restarts) for camera in cameras],
     )

@@ -1,6 +1,7 @@
 """Cameras: what they are, what they see, what their rings hold."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -120,7 +121,7 @@ def _picture(frame: wire.FrameReply) -> Response:
         media_type="image/jpeg",
         headers={
             "Cache-Control": "no-store",
-            "X-Preroll-Run-Id": frame.ref.run_id,
+            "X-Preroll-Run-Id": quote(frame.ref.run_id, safe=":"),  # a recorder of before may have let in any text
             "X-Preroll-Seq": str(frame.ref.seq),
             "X-Preroll-Time": moments.to_rfc3339(frame.unix_ns),
             "X-Preroll-Oldest": moments.to_rfc3339(frame.oldest_unix_ns),

@@ -30,12 +30,19 @@ class Status:
         self._figures = figures
         self._began_ns = clock.monotonic_ns()
         self._states: dict[str, wire.CameraState] = {}
+        self._not_described: dict[str, str] = {}
 
     def cameras(self) -> tuple[wire.Camera, ...]:
-        """All cameras, by id."""
+        """All cameras, by id; without one that cannot be described: what one has sent hides no other."""
         now_ns = self._clock.monotonic_ns()
+        described: list[wire.Camera] = []
         with self._cameras.lock:
-            return tuple(track.describe(now_ns, self._wanted_s) for track in self._cameras)
+            for track in self._cameras:
+                try:
+                    described.append(track.describe(now_ns, self._wanted_s))
+                except ValueError as err:
+                    self._not_described[track.camera_id] = str(err)
+        return tuple(described)
 
     def health(self) -> wire.RecorderHealth:
         """The recorder's own figures."""
@@ -60,6 +67,9 @@ class Status:
             if before != camera.state:
                 self._tell_change(bus, camera, before)
         self._states = {camera.camera_id: camera.state for camera in cameras}
+        while self._not_described:
+            camera_id, error = self._not_described.popitem()
+            log.error("camera left out of the status", extra=fields(camera_id=camera_id, error=error[:1000]))
 
     def _tell_change(self, bus: BusSender, camera: wire.Camera, before: wire.CameraState | None) -> None:
         is_bad = camera.state in ("stalled", "lost")

@@ -2,6 +2,10 @@
 
 Capture numbers its frames without a hole within a run, and `rejected` counts those that it did not send. So a hole in
 `seq`, less the growth of `rejected`, less what the recorder itself threw away, was lost on the wire.
+
+A header is believed as far as a camera could have done what it says. A number that falls, stands, or is further on than
+any camera counts in the time is odd: its frame is refused. When the next frame goes on from the odd number, the numbers
+have started anew, and nobody knows how many frames are missing between.
 """
 
 from dataclasses import dataclass
@@ -15,19 +19,22 @@ Cause = Literal[
     "rejected_by_recorder",
     "stalled",
     "restarted",
+    "renumbered",
     "dropped_by_writer",
     "not_written",
 ]
 
 STALL_MIN_NS: Final = NS_PER_S // 2
 STALL_PERIODS: Final = 5
+JUMP_MAX: Final = 1_000  # numbers that may be missing however short the time: what waited somewhere comes together
+JUMP_MAX_PER_S: Final = 10_000  # and with time; no camera makes so many frames
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
     """Frames that are not there, between the frames at `from_ns` and `to_ns`.
 
-    `missing` is how many numbers are absent; `None` where that cannot be known (a restart). `first_seq` is the first
+    `missing` is how many numbers are absent; `None` where that cannot be known (after a restart or a renumbering). `first_seq` is the first
     absent number of `run_id`.
     """
 
@@ -46,7 +53,7 @@ class Hole:
 class GapFinder:
     """Follows one camera's frames; `follow` returns the holes that end with a frame."""
 
-    __slots__ = ("_rejected", "_rejected_here", "_run_id", "_seq", "_t_ns", "period_ns")
+    __slots__ = ("_odd_seq", "_rejected", "_rejected_here", "_run_id", "_seq", "_t_ns", "period_ns")
 
     def __init__(self) -> None:
         self._run_id: str | None = None
@@ -54,19 +61,30 @@ class GapFinder:
         self._rejected = 0
         self._rejected_here = 0
         self._t_ns = 0
+        self._odd_seq: int | None = None
         self.period_ns = NS_PER_S // 30
 
     def reject(self) -> None:
         """The recorder threw away a frame of this camera (malformed): its number will be absent."""
         self._rejected_here += 1
 
-    def follow(self, run_id: str, seq: int, rejected: int, t_ns: int) -> tuple[Hole, ...]:
-        """The holes between the frame before and this one; none for the first frame that is seen of a camera."""
+    def follow(self, run_id: str, seq: int, rejected: int, t_ns: int) -> tuple[Hole, ...] | None:
+        """The holes between the frame before and this one; none for the first frame that is seen of a camera.
+
+        `None` when the number is odd: the frame is to be refused.
+        """
         holes: tuple[Hole, ...] = ()
         if run_id == self._run_id:
             step_ns = t_ns - self._t_ns
             if seq != self._seq + 1:
-                holes = self._explain(seq - self._seq - 1, rejected - self._rejected, t_ns)
+                if 0 <= seq - self._seq - 1 <= JUMP_MAX + step_ns * JUMP_MAX_PER_S // NS_PER_S:
+                    holes = self._explain(seq - self._seq - 1, rejected - self._rejected, t_ns)
+                elif self._odd_seq is not None and 0 <= seq - self._odd_seq <= JUMP_MAX:
+                    holes = (Hole("renumbered", self._t_ns, t_ns, run_id, self._seq + 1, None),)
+                else:
+                    self._odd_seq = seq
+                    self._rejected_here += 1
+                    return None
             elif step_ns > max(STALL_MIN_NS, STALL_PERIODS * self.period_ns):
                 holes = (Hole("stalled", self._t_ns, t_ns, run_id, seq, 0),)
             else:
@@ -77,6 +95,7 @@ class GapFinder:
             self.period_ns = NS_PER_S // 30 if self.period_ns <= 0 else self.period_ns
         self._run_id, self._seq, self._rejected, self._t_ns = run_id, seq, rejected, t_ns
         self._rejected_here = 0
+        self._odd_seq = None
         return holes
 
     def _explain(self, missing: int, rejected: int, t_ns: int) -> tuple[Hole, ...]:

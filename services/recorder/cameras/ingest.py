@@ -64,11 +64,17 @@ class Ingest:
                 heartbeat.beat()
                 tick_ns = self._clock.monotonic_ns() + TICK_NS
                 is_dense = (self._gather(tick_ns) if is_dense else self._take_until(tick_ns)) >= DENSE_FRAMES
-                now_ns = self._clock.monotonic_ns()
-                self._cameras.expire(now_ns)
-                self._heap.settle(now_ns, self._cameras.ring_bytes)
+                self._tidy_up()
         finally:
             self._socket.close()
+
+    def _tidy_up(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        try:
+            self._cameras.expire(now_ns)
+            self._heap.settle(now_ns, self._cameras.ring_bytes)
+        except Exception as err:  # frames go on coming, and the next turn tries again
+            self._tell("not tidied up: %s", _said(err))
 
     def _gather(self, tick_ns: int) -> int:
         taken = 0
@@ -109,7 +115,10 @@ class Ingest:
             parts = _PARTS + len(self._socket.recv_multipart())
             self._reject(None, f"a frame of {parts} parts, topic {topic.bytes[:80]!r}")
             return received_ns
-        self._take(topic.bytes, header.bytes, payload.buffer, received_ns)
+        try:
+            self._take(topic.bytes, header.bytes, payload.buffer, received_ns)
+        except Exception as err:  # one frame is lost by it, not the cameras
+            self._reject(None, f"topic {topic.bytes[:80]!r}, the recorder failed: {_said(err)}")
         return received_ns
 
     def _take(self, topic: bytes, header_bytes: bytes, jpeg: memoryview, received_ns: int) -> None:
@@ -126,7 +135,10 @@ class Ingest:
         if jpeg[:2].tobytes() != SOI:
             self._reject(track, f"a payload of {len(jpeg)} bytes that is no JPEG")
             return
-        self._cameras.take(track, header, jpeg, received_ns)
+        try:
+            self._cameras.take(track, header, jpeg, received_ns)
+        except wire.WireError as err:
+            self._reject(track, str(err))
 
     def _meet(self, camera_id: str, topic: bytes) -> CameraTrack | None:
         if not wire.is_camera_id(camera_id) or topic != wire.topic_of(camera_id):
@@ -145,7 +157,15 @@ class Ingest:
         if track is not None:
             with self._cameras.lock:
                 track.reject()
+        self._tell("frame rejected: %s", what)
+
+    def _tell(self, message: str, what: str) -> None:
+        """Log it: at most one line a second, however many come."""
         now_ns = self._clock.monotonic_ns()
-        if now_ns - self._told_ns > NS_PER_S or self._told_ns == 0:  # at most one line a second, however many come
+        if now_ns - self._told_ns > NS_PER_S or self._told_ns == 0:
             self._told_ns = now_ns
-            log.warning("frame rejected: %s", what, extra=fields(rejected=self.malformed))
+            log.warning(message, what, extra=fields(rejected=self.malformed))
+
+
+def _said(err: Exception) -> str:
+    return f"{type(err).__name__}: {err}"[:1000]

@@ -10,7 +10,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from preroll.clock import NS_PER_S, seconds
-from preroll.wire import FPS_MAX, INT63_MAX, Camera, CameraState, FrameHeader, Losses, topic_of
+from preroll.wire import (
+    FPS_MAX,
+    INT63_MAX,
+    RUN_ID_PATTERN,
+    Camera,
+    CameraState,
+    FrameHeader,
+    Losses,
+    WireError,
+    is_run_id,
+    topic_of,
+)
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import GapFinder, Hole
 from services.recorder.cameras.recording import ClipPlan, Recording
@@ -47,15 +58,20 @@ class CameraTrack:
         self.evicted_early = 0
         self.dropped_by_writer = 0
         self.restarts = 0
-        self._rejected_base = 0
         self._newest_ns = -INT63_MAX
         self._holes: deque[Hole] = deque(maxlen=HOLES_MAX)
+        self._boot_id = boot_id
         self._timeline = Timeline(boot_id)
 
     def take(self, header: FrameHeader, jpeg: memoryview | bytes, received_ns: int, backlog_max_bytes: int) -> bool:
-        """Take a frame into the ring and into the clips being recorded; false when it is refused (and counted)."""
+        """Take a frame into the ring and into the clips being recorded; false when it is refused (and counted).
+
+        `WireError` when its run has a name that cannot be one.
+        """
         run_id = self.run_id  # one text for all frames of a run: each header brings its own
         if run_id is None or run_id != header.run_id:
+            if not is_run_id(header.run_id):
+                raise WireError(f"frame header: run_id={header.run_id!r:.100} does not match {RUN_ID_PATTERN}")
             if run_id is not None and received_ns - self.received_ns < SECOND_RUN_SILENCE_NS:
                 self.refused_second_run += 1
                 return False
@@ -64,18 +80,19 @@ class CameraTrack:
             header.boot_id, header.monotonic_ns, received_ns, is_frozen=bool(self.recordings)
         )
         if t_ns > received_ns + FUTURE_MAX_NS or t_ns <= self._newest_ns:
-            self.out_of_order += 1
             self.gaps.reject()
+            self._refuse(received_ns)
+            return False
+        holes = self.gaps.follow(run_id, header.seq, header.rejected, t_ns)
+        if holes is None:
+            self._refuse(received_ns)
             return False
         self.received_ns = received_ns
         self._newest_ns = t_ns
         self.frames += 1
-        if header.rejected != self._rejected_base:
-            self.rejected_by_capture += max(0, header.rejected - self._rejected_base)
-            self._rejected_base = header.rejected
-        frame = Frame(run_id, header.seq, t_ns, header.width, header.height, jpeg)
-        for hole in self.gaps.follow(run_id, header.seq, header.rejected, t_ns):
+        for hole in holes:
             self._note(hole)
+        frame = Frame(run_id, header.seq, t_ns, header.width, header.height, jpeg)
         self.ring.append(frame)
         if self.recordings:
             self._record(frame, backlog_max_bytes)
@@ -166,12 +183,23 @@ class CameraTrack:
         if self.run_id is not None:
             self.restarts += 1
         self.run_id = header.run_id
-        self._rejected_base = header.rejected  # what was rejected before the first frame seen is not a hole here
         return header.run_id
 
+    def _refuse(self, received_ns: int) -> None:
+        """A frame did not go on from the one before. One odd time must not spoil the mapping of all that follow."""
+        self.out_of_order += 1
+        if received_ns - self.received_ns > SECOND_RUN_SILENCE_NS:
+            self._timeline = Timeline(self._boot_id)
+
     def _note(self, hole: Hole) -> None:
-        if hole.cause == "lost_on_wire":
-            self.lost_on_wire += hole.missing or 0
+        missing = hole.missing or 0
+        match hole.cause:
+            case "lost_on_wire":
+                self.lost_on_wire += missing
+            case "rejected_by_capture":
+                self.rejected_by_capture += missing
+            case "renumbered":
+                self.restarts += 1
         self._holes.append(hole)
         for recording in self.recordings:
             recording.note(hole)

@@ -46,7 +46,10 @@ class OriginalWriter:
     """
 
     def __init__(self, disk: Disk, path: Path, width: int, height: int) -> None:
-        """`width` and `height` of the first frame, in pixels; later ones may differ."""
+        """`width` and `height` of the first frame, in pixels; later ones may differ.
+
+        They are what the sender says. Players go by the pictures, the muxer refuses only 0.
+        """
         self.frames = 0
         self._file = OutputFile(disk, path)
         self._held: tuple[bytes | memoryview, int] | None = None
@@ -54,7 +57,9 @@ class OriginalWriter:
         self._container: OutputContainer | None = None
         try:
             self._container = av.open(self._file, "w", format="mp4", options=_OPTIONS, buffer_size=_BUFFER_BYTES)
-            self._stream = self._container.add_mux_stream("mjpeg", width=width, height=height, time_base=_TICK)
+            self._stream = self._container.add_mux_stream(
+                "mjpeg", width=max(1, width), height=max(1, height), time_base=_TICK
+            )
         except Exception:
             self._file.close()
             raise

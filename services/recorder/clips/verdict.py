@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from preroll.clock import seconds
+from preroll.wire import INT63_MAX
 from services.recorder.cameras.gaps import Cause, Hole
 from services.recorder.cameras.window import Window
 
@@ -65,7 +66,7 @@ def judge(
         by_cause.setdefault(hole.cause, []).append(hole)
         lost += hole.missing or 0
     said += [_told(cause, of_cause) for cause, of_cause in by_cause.items()]
-    return Verdict(not said, tuple(said), lost, slack_ns)
+    return Verdict(not said, tuple(said), min(lost, INT63_MAX), slack_ns)
 
 
 def _told(cause: Cause, holes: list[Hole]) -> str:
@@ -77,5 +78,8 @@ def _told(cause: Cause, holes: list[Hole]) -> str:
     if cause == "restarted":
         times = f" {places} times" if places > 1 else ""
         return f"capture restarted{times}, {span} without a frame, count unknown"
+    if cause == "renumbered":
+        times = f" {places} times" if places > 1 else ""
+        return f"the frames' numbers began anew{times}, {span} without a frame, count unknown"
     missing = sum(hole.missing or 0 for hole in holes)
     return f"{missing} frames {_WORDS[cause]}" + (f", in {places} places" if places > 1 else "")

@@ -3,6 +3,7 @@
 import io
 import time
 import zipfile
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -182,3 +183,25 @@ def test_a_page_may_run_nothing_but_our_own_files(api: RunningApi) -> None:
         assert "script-src 'self' 'unsafe-inline'" not in answer.headers["content-security-policy"]
         assert "<script>" not in answer.text
     assert api.http.get("/docs-assets/swagger-ui-bundle.js").status_code == 200
+
+
+@pytest.mark.parametrize("run_id", ["a/b?c#d", "a\r\nX-Other: 1", "\x00", "é", "\U0001f600" * 64, " a "])
+def test_a_picture_of_a_run_with_any_name_is_served(api: RunningApi, run_id: str) -> None:
+    def answer(message: wire.Command | wire.Query) -> wire.Reply | bytes:
+        reply = api.recorder.usual(message)
+        if isinstance(reply, wire.FrameReply):
+            return reply.model_copy(update={"ref": wire.FrameRef(camera_id="cam1", run_id=run_id, seq=7)})
+        return reply
+
+    api.recorder.answer = answer
+    picture = api.http.get("/cameras/cam1/snapshot.jpg")
+    assert picture.status_code == 200
+    assert unquote(picture.headers["X-Preroll-Run-Id"]) == run_id
+    assert "X-Other" not in picture.headers
+
+
+@pytest.mark.parametrize("run_id", ["\\ud800", "\\u0000", "a/b", "../..", "\U0001f600"])
+def test_a_trigger_may_name_a_frame_of_any_run(api: RunningApi, run_id: str) -> None:
+    body = f'{{"at_frame": {{"camera_id": "cam1", "run_id": "{run_id}", "seq": 1}}}}'
+    answer = api.http.post("/trigger", content=body.encode(), headers={"Content-Type": "application/json"})
+    assert answer.status_code in (202, 422), answer.text

@@ -19,7 +19,7 @@ from preroll.runtime.threads import Threads
 from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
-from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.table import Cameras, CameraTrack
 from tests.support.waiting import wait_until
 
 JPEG = b"\xff\xd8" + bytes(2000) + b"\xff\xd9"
@@ -167,6 +167,11 @@ MALFORMED: dict[str, Callable[[Bench], list[bytes]]] = {
         wire.encode_header(msgspec.structs.replace(b.header(), camera_id="..")),
         JPEG,
     ],
+    "a run with a slash": lambda b: [
+        wire.topic_of("cam"),
+        wire.encode_header(msgspec.structs.replace(b.header(seq=1), run_id="a/b")),
+        JPEG,
+    ],
     "an empty picture": lambda b: [wire.topic_of("cam"), wire.encode_header(b.header(seq=1)), b""],
     "no JPEG": lambda b: [wire.topic_of("cam"), wire.encode_header(b.header(seq=1)), b"GIF89a"],
 }
@@ -181,6 +186,35 @@ def test_a_malformed_message_is_counted_and_the_next_frame_is_taken(bench: Bench
     wait_until(lambda: bench.held() == [0, 2], 5)
     assert bench.ingest.malformed == before + 1
     assert {track.camera_id for track in bench.cameras} == {"cam", "probe"}
+
+
+def test_a_frame_that_the_recorder_fails_at_is_lost_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = bench.cameras.take
+
+    def fail_at_one(track: CameraTrack, header: wire.FrameHeader, jpeg: memoryview, received_ns: int) -> bool:
+        if header.seq == 1:
+            raise RuntimeError("a fault of ours")
+        return taken(track, header, jpeg, received_ns)
+
+    monkeypatch.setattr(bench.cameras, "take", fail_at_one)
+    before = bench.ingest.malformed
+    for seq in range(3):
+        bench.send(bench.header(seq=seq))
+    wait_until(lambda: bench.held() == [0, 2], 5)
+    assert bench.ingest.malformed == before + 1
+
+
+def test_a_turn_that_cannot_be_tidied_up_ends_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[int] = []
+
+    def fail(now_ns: int) -> None:
+        tries.append(now_ns)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(bench.cameras, "expire", fail)
+    wait_until(lambda: len(tries) > 2, 5)
+    bench.send(bench.header(seq=0))
+    wait_until(lambda: bench.held() == [0], 5)
 
 
 def test_a_message_beyond_the_size_limit_ends_only_its_connection(bench: Bench) -> None:

@@ -11,7 +11,7 @@ PERIOD_NS = NS_PER_S // 30
 
 def following(*frames: tuple[str, int, int, int]) -> list[Hole]:
     finder = GapFinder()
-    return [hole for run_id, seq, rejected, t_ns in frames for hole in finder.follow(run_id, seq, rejected, t_ns)]
+    return [hole for run_id, seq, rejected, t_ns in frames for hole in finder.follow(run_id, seq, rejected, t_ns) or ()]
 
 
 def test_frames_without_a_hole_have_no_hole() -> None:
@@ -39,7 +39,7 @@ def test_numbers_that_the_recorder_rejected_are_told_apart() -> None:
     finder = GapFinder()
     finder.follow("run", 0, 0, 0)
     finder.reject()
-    assert [hole.cause for hole in finder.follow("run", 2, 0, 2 * PERIOD_NS)] == ["rejected_by_recorder"]
+    assert [hole.cause for hole in finder.follow("run", 2, 0, 2 * PERIOD_NS) or ()] == ["rejected_by_recorder"]
     assert finder.follow("run", 3, 0, 3 * PERIOD_NS) == ()
 
 
@@ -62,5 +62,5 @@ def test_the_holes_account_for_every_missing_number(steps: list[tuple[int, int]]
     for place, (step, rejections) in enumerate(steps, start=1):
         seq += step
         rejected += rejections
-        counted += sum(h.missing or 0 for h in finder.follow("run", seq, rejected, place * PERIOD_NS))
+        counted += sum(h.missing or 0 for h in finder.follow("run", seq, rejected, place * PERIOD_NS) or ())
     assert counted == seq - len(steps)

@@ -20,6 +20,7 @@ export const CAUSE_WORDS = {
   rejected_by_recorder: "malformed messages",
   stalled: "camera stalled",
   restarted: "camera restarted",
+  renumbered: "numbers began anew",
   dropped_by_writer: "disk too slow",
 };
 
