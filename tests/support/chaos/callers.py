@@ -89,7 +89,9 @@ class Caller:
                     self._expect(http, "PUT", f"/events/{event_id}/protection", {"protected": is_protected}, {200})
             case _:
                 self.told.deleted.add(event_id)  # also where no answer comes: it may be gone
-                self._expect(http, "DELETE", f"/events/{event_id}", None, {204, 404})  # the first try may have been carried out
+                self._expect(
+                    http, "DELETE", f"/events/{event_id}", None, {204, 404}
+                )  # the first try may have been carried out
 
     def _expect(
         self, http: httpx.Client, method: str, path: str, body: dict[str, Any] | None, wanted: set[int]
