@@ -17,6 +17,7 @@ from preroll.logs import fields
 from preroll.process import Shutdown
 from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.heap import Heap
+from services.recorder.cameras.pauses import Pauses
 from services.recorder.cameras.table import Cameras, CameraTrack
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Ingest:
         self._clock = clock
         self._pause = pause
         self._heap = Heap()
+        self._pauses = Pauses()
         self._told_ns = 0
         self.malformed = 0
         self._socket = sockets.subscriber(context)
@@ -59,19 +61,21 @@ class Ingest:
         frame, with cold caches, costs several times what the frame itself does.
         """
         is_dense = False
+        now_ns = self._clock.monotonic_ns()
         try:
             while not shutdown.requested:
                 heartbeat.beat()
-                tick_ns = self._clock.monotonic_ns() + TICK_NS
+                tick_ns = now_ns + TICK_NS
                 is_dense = (self._gather(tick_ns) if is_dense else self._take_until(tick_ns)) >= DENSE_FRAMES
-                self._tidy_up()
+                now_ns = self._clock.monotonic_ns()
+                self._tidy_up(tick_ns, now_ns)
         finally:
             self._socket.close()
 
-    def _tidy_up(self) -> None:
-        now_ns = self._clock.monotonic_ns()
+    def _tidy_up(self, due_ns: int, now_ns: int) -> None:
         try:
-            self._cameras.expire(now_ns)
+            if self._pauses.is_over(due_ns, now_ns):
+                self._cameras.expire(now_ns)
             self._heap.settle(now_ns, self._cameras.ring_bytes)
         except Exception as err:  # frames go on coming, and the next turn tries again
             self._tell("not tidied up: %s", _said(err))

@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +14,16 @@ import pytest
 import zmq
 
 from preroll import sockets, wire
-from preroll.clock import NS_PER_MS, NS_PER_S, SystemClock
+from preroll.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from preroll.process import Shutdown, resident_bytes
 from preroll.runtime.threads import Threads
 from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
+from services.recorder.cameras.recording import ClipPlan, Recording
 from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.window import Window
+from tests.support.clocks import HandClock
 from tests.support.waiting import wait_until
 
 JPEG = b"\xff\xd8" + bytes(2000) + b"\xff\xd9"
@@ -29,9 +33,9 @@ BOOT = "boot"
 class Bench:
     """An ingest thread with its rings, and a socket to send to it."""
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], ring_s: float = 5) -> None:
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], ring_s: float = 5, clock: Clock | None = None) -> None:
         self.pauses = 0
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.cameras = Cameras(ring_s, 100_000_000, 10_000_000, 3, BOOT)
         self.ingest = Ingest(context, "tcp://127.0.0.1:*", self.cameras, self.clock, pause=self.pause)
         self.shutdown = Shutdown()
@@ -85,9 +89,9 @@ class Bench:
 
 
 @contextmanager
-def running(ring_s: float = 5) -> Iterator[Bench]:
+def running(ring_s: float = 5, clock: Clock | None = None) -> Iterator[Bench]:
     with zmq.Context[zmq.Socket[bytes]]() as context:
-        made = Bench(context, ring_s)
+        made = Bench(context, ring_s, clock)
         try:
             made.connect()
             yield made
@@ -283,3 +287,93 @@ def test_memory_that_frames_have_left_goes_back_though_others_lie_between() -> N
         full = resident_bytes()
         wait_until(lambda: len(bench.held()) == 1 and resident_bytes() < before + (full - before) / 2, 5)
         assert len(kept) == 10
+
+
+class StoppedClock(HandClock):
+    """While it is stopped, so is every other thread that looks at it: as if the process were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._goes = threading.Event()
+        self._goes.set()
+        self._maker = threading.current_thread()
+
+    def monotonic_ns(self) -> int:
+        if threading.current_thread() is not self._maker:
+            self._goes.wait(10)
+        return super().monotonic_ns()
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        self._goes.clear()
+        yield
+        self._goes.set()
+
+
+def clip_of(bench: Bench, from_ns: int, to_ns: int) -> Recording:
+    with bench.cameras.lock:
+        track = bench.cameras.get("cam")
+        assert track is not None
+        return track.begin(ClipPlan("event", "cam", "folder", from_ns, Window(from_ns, to_ns), 0))
+
+
+def in_clip(recording: Recording) -> list[int]:
+    wait_until(lambda: recording.is_over, 5, "the clip's end")
+    numbers: list[int] = []
+    while not recording.is_drained:
+        numbers += [frame.seq for frame in recording.take(0)]
+    return numbers
+
+
+def test_frames_that_waited_while_the_process_stood_still_are_in_the_clip() -> None:
+    clock = StoppedClock()
+    with running(ring_s=5, clock=clock) as bench:
+        bench.send(bench.header(seq=0))
+        wait_until(lambda: bench.held() == [0], 5)
+        began_ns = clock.monotonic_ns()
+        recording = clip_of(bench, began_ns, began_ns + 3 * NS_PER_S)
+        with clock.stopped():
+            for seq in range(1, 42):
+                clock.advance(0.1)
+                bench.send(bench.header(seq=seq))
+            clock.advance(27)
+        assert in_clip(recording) == list(range(31))
+        assert recording.is_end_seen
+        assert recording.holes() == ()
+
+
+def test_what_did_not_wait_is_stated() -> None:
+    clock = StoppedClock()
+    with running(ring_s=5, clock=clock) as bench:
+        bench.send(bench.header(seq=0))
+        wait_until(lambda: bench.held() == [0], 5)
+        began_ns = clock.monotonic_ns()
+        recording = clip_of(bench, began_ns, began_ns + 3 * NS_PER_S)
+        with clock.stopped():
+            for seq in range(1, 42):
+                clock.advance(0.1)
+                if not 10 < seq <= 15:
+                    bench.send(bench.header(seq=seq))
+            clock.advance(27)
+        assert in_clip(recording) == [*range(11), *range(16, 31)]
+        assert [(hole.cause, hole.missing) for hole in recording.holes()] == [("lost_on_wire", 5)]
+
+
+def test_a_trigger_that_waited_finds_the_frames_of_before() -> None:
+    clock = StoppedClock()
+    with running(ring_s=5, clock=clock) as bench:
+        for seq in range(10):
+            clock.advance(0.1)
+            bench.send(bench.header(seq=seq))
+        wait_until(lambda: len(bench.held()) == 10, 5)
+        with clock.stopped():
+            clock.advance(31)
+        bench.send(bench.header(seq=10))
+        wait_until(lambda: bench.held()[-1:] == [10], 5)
+        assert bench.held() == list(range(11))
+
+        def are_gone() -> bool:
+            clock.advance(0.02)
+            return bench.held() == [10]
+
+        wait_until(are_gone, 5)
