@@ -273,6 +273,7 @@ class Event(_Record):
     fingerprint: Annotated[str, StringConstraints(max_length=128)]
     accepted_after_s: Seconds  # from receipt by the API to durable acceptance
     clips: tuple[Clip, ...]
+    running_ns: Count | None = None  # how long recorders had run on its clips directory when it was accepted
     revision: Count = 0  # raised with each change of the event's own facts: of two files, the higher one is newer
 
 
@@ -316,6 +317,16 @@ class Disk(_Record):
     is_full: bool  # below the minimum free space: new triggers are refused
 
 
+class Retention(_Record):
+    """How removal by age stands."""
+
+    running_s: Annotated[float, Field(ge=0)]  # for which recorders have run on this clips directory, all told
+    held_s: Annotated[float, Field(ge=0)]  # of running yet, in which nothing goes by age: the wall clock was set
+    wall_steps: Count  # times that the wall clock was set by more than a minute, since the recorder started
+    last_step_s: Annotated[float, Field(allow_inf_nan=False)] | None  # by how much, forth or back
+    overdue_events: Count  # events past retention_days by the calendar, which have yet to go
+
+
 class RecorderHealth(_Record):
     """The recorder's own figures, as of now."""
 
@@ -337,6 +348,7 @@ class RecorderHealth(_Record):
     commands_refused: Count
     bus_dropped: Count
     peers_refused: Count = 0  # connections without a known key
+    retention: Retention | None = None
 
 
 # --- commands: recorder REP :5551 ------------------------------------------------------------------------------------

@@ -133,11 +133,34 @@ def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
     yield _gauge("disk_free_bytes", "Free space on it.", disk.free_bytes)
     yield _gauge("disk_clips_bytes", "What the clips take.", disk.clips_bytes)
     yield _gauge("disk_full", "1 when new triggers are refused for want of space.", disk.is_full)
+    if health.retention is not None:
+        yield from _retention(health.retention)
     yield _counter("recorder_commands", "Commands that the recorder took in.", health.commands)
     yield _counter("recorder_commands_refused", "Commands that it refused.", health.commands_refused)
     yield _counter("recorder_messages_malformed", "Messages to the recorder that were none.", health.malformed_messages)
     yield _counter("recorder_peers_refused", "Connections to the recorder without a known key.", health.peers_refused)
     yield _counter("recorder_bus_messages_dropped", "What it could not say, its queue being full.", health.bus_dropped)
+
+
+def _retention(retention: wire.Retention) -> Iterator[Metric]:
+    yield _gauge(
+        "retention_running_seconds",
+        "For which recorders have run on the clips directory, all told: the age of events is counted in it.",
+        retention.running_s,
+    )
+    yield _gauge(
+        "retention_held_seconds",
+        "Of running yet in which no event goes by age, the wall clock having been set; 0 when some may.",
+        retention.held_s,
+    )
+    yield _gauge(
+        "retention_overdue_events",
+        "Events past their days by the calendar that have yet to go.",
+        retention.overdue_events,
+    )
+    yield _counter(
+        "recorder_wall_clock_steps", "Times that the wall clock was set by more than a minute.", retention.wall_steps
+    )
 
 
 def _cameras(parts: Parts, recorder: Recorder | None) -> Iterator[Metric]:

@@ -28,6 +28,7 @@ from services.recorder.events.events import Events
 from services.recorder.events.rules import CommandRate, CommandRejected, Limits
 from services.recorder.settings import RecorderSettings
 from services.recorder.stages import Stages
+from services.recorder.store import running_notes
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 
@@ -82,8 +83,9 @@ class Recorder:
             settings.max_active_events,
             settings.overlap,
         )
-        self._events = Events(self._cameras, self._index, self._clips, limits, bus, clock, boot_id)
-        self._stages = Stages(settings, self._events, self._clips, self._index, clock, boot_id, threads)
+        running = running_notes.go_on(self._clips, self._index, clock, boot_id)
+        self._events = Events(self._cameras, self._index, self._clips, limits, bus, clock, boot_id, running)
+        self._stages = Stages(settings, self._events, self._clips, self._index, clock, boot_id, running, threads)
         self._events.stage = self._stages
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
         queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)

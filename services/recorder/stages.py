@@ -5,7 +5,6 @@ Each stage reports from its own thread; `Events` keeps the record.
 
 import logging
 import os
-import threading
 from typing import Any, Final
 
 from preroll import wire
@@ -24,23 +23,24 @@ from services.recorder.recovery.salvage import found_ready, salvage
 from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed
 from services.recorder.renditions.pool import EncodePool
 from services.recorder.settings import RecorderSettings
+from services.recorder.store.cleaner import Cleaner
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
-from services.recorder.store.retention import Removable, RetentionLimits, what_goes
+from services.recorder.store.retention import RetentionLimits
+from services.recorder.store.running_time import RunningTime
 from services.recorder.store.syncer import Syncer
 
 log = logging.getLogger(__name__)
 
 MB: Final = 1_000_000
 GB: Final = 1_000_000_000
-RETENTION_EVERY_S: Final = 2.0
 RESUME_S: Final = 30.0
 DAY_NS: Final = 86_400 * NS_PER_S
 
 
 class Stages:
-    """The writers, the encoders and retention."""
+    """The writers, the encoders and the cleaner."""
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Stages:
         index: Index,
         clock: Clock,
         boot_id: str,
+        running: RunningTime,
         threads: Threads,
     ) -> None:
         self._threads = threads
@@ -60,17 +61,15 @@ class Stages:
         self._clock = clock
         self._boot_id = boot_id
         self._syncer = Syncer()
-        self._ended = threading.Event()
-        self._retention = threading.Thread(target=self._retain, name="retention", daemon=True)
-        self._limits = RetentionLimits(
+        limits = RetentionLimits(
             max_age_ns=round(settings.retention_days * DAY_NS),
             max_bytes=round(settings.retention_max_gb * GB),
             min_free_bytes=settings.min_free_mb * MB,
         )
+        self._cleaner = Cleaner(clips, index, events, limits, running, clock)
         self._pool = EncodePool(
             settings.encode_workers, _encoding_of(settings), settings.encode_timeout_s, self._on_job_end
         )
-        self._disk = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
 
     # --- start and end
 
@@ -100,15 +99,13 @@ class Stages:
     def start(self) -> None:
         self._syncer.start(self._threads)
         self._pool.start()
-        self._retention.start()
+        self._cleaner.start(self._threads)
 
     def close(self) -> None:
         """End the encoders at once; what they had in hand is done again at the next start."""
-        self._ended.set()
         self._pool.close()
         self._syncer.close()
-        if self._retention.is_alive():
-            self._retention.join(5)
+        self._cleaner.close()
 
     # --- what events ask
 
@@ -149,9 +146,10 @@ class Stages:
 
     def is_storage_full(self) -> str | None:
         """Why nothing can be written now, or `None`."""
-        if not self._disk.is_full:
+        disk = self._cleaner.disk
+        if not disk.is_full:
             return None
-        free_mb = self._disk.free_bytes // MB
+        free_mb = disk.free_bytes // MB
         return f"{free_mb} MB are free on the clips' disk, min_free_mb={self._settings.min_free_mb}"
 
     def figures(self) -> dict[str, Any]:
@@ -159,8 +157,9 @@ class Stages:
             "encodes_waiting": self._pool.waiting,
             "encodes_running": self._pool.running,
             "encoder": self._pool.encoder,
-            "disk": self._disk,
+            "disk": self._cleaner.disk,
             "events_total": self._index.count(),
+            "retention": self._cleaner.figures(),
         }
 
     # --- encoding
@@ -221,33 +220,6 @@ class Stages:
         if job.target is not None and not self._settings.keep_original:
             self._clips.remove(job.original)  # last: until here the clip could be made again
         return ready
-
-    # --- retention
-
-    def _retain(self) -> None:
-        while not self._ended.wait(RETENTION_EVERY_S):
-            try:
-                self._make_room()
-                self._index.settle()
-            except Exception:
-                log.exception("retention failed")
-
-    def _make_room(self) -> None:
-        usage = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
-        # An event that waits for its encoder does not go, so its room must not be counted on either.
-        offered = (Removable(*row) for row in self._index.removable() if self._events.opened(row[0]) is None)
-        for event_id in what_goes(offered, self._limits, self._clock.unix_ns(), usage.clips_bytes, usage.free_bytes):
-            event = self._index.get(event_id)
-            if event is not None and self._events.opened(event_id) is None and not event.is_protected:
-                self._events.remove(event, "retention")
-        was_full = self._disk.is_full
-        self._disk = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
-        if self._disk.is_full != was_full:
-            say = log.error if self._disk.is_full else log.info
-            say(
-                "disk is full" if self._disk.is_full else "disk has room again",
-                extra=fields(free_bytes=self._disk.free_bytes),
-            )
 
 
 def _encoding_of(settings: RecorderSettings) -> Encoding | None:

@@ -1,4 +1,4 @@
-"""Fault 9: the wall clock is set by an hour, forth and back, while clips are recorded."""
+"""Fault 9: the wall clock is set: by an hour while clips are recorded, by years and weeks beside what is kept."""
 
 import os
 import shutil
@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.explaining import shown
 from tests.support.judging import Window, judge, window_of
-from tests.support.processes import System
+from tests.support.processes import Json, System
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -20,18 +21,66 @@ COMPILER = shutil.which("cc")
 HOUR_S = 3600
 
 
-@pytest.mark.skipif(not COMPILER and not os.environ.get("PREROLL_TEST_EVERYTHING"), reason="no C compiler")
-def test_a_wall_clock_set_while_recording_moves_no_window(tmp_path: Path) -> None:
-    library, offset = tmp_path / "wall_clock.so", tmp_path / "offset"
-    assert COMPILER, "no C compiler"
-    subprocess.run([COMPILER, "-O1", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl"], check=True)
+needs_a_compiler = pytest.mark.skipif(
+    not COMPILER and not os.environ.get("PREROLL_TEST_EVERYTHING"), reason="no C compiler"
+)
 
-    def step_to(offset_s: int) -> None:
-        with offset.open("r+b" if offset.exists() else "wb") as file:
+
+class WallClock:
+    """A wall clock that is set while processes run `within` it."""
+
+    def __init__(self, folder: Path) -> None:
+        library, self._offset = folder / "wall_clock.so", folder / "offset"
+        assert COMPILER, "no C compiler"
+        subprocess.run([COMPILER, "-O1", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl"], check=True)
+        self.within = ("env", f"LD_PRELOAD={library}", f"WALL_CLOCK_OFFSET_FILE={self._offset}")
+        self.step_to(0)
+
+    def step_to(self, offset_s: int) -> None:
+        """From now on it is `offset_s` seconds ahead of this machine's."""
+        with self._offset.open("r+b" if self._offset.exists() else "wb") as file:
             file.write(struct.pack("=q", offset_s))
 
-    step_to(0)
-    within = ("env", f"LD_PRELOAD={library}", f"WALL_CLOCK_OFFSET_FILE={offset}")
+
+@needs_a_compiler
+def test_a_wall_clock_that_is_set_removes_no_event(tmp_path: Path) -> None:
+    clock = WallClock(tmp_path)
+    to_1970_s = 100 - round(time.time())
+    clock.step_to(to_1970_s)
+    with System(tmp_path) as system:
+        system.start("api", within=clock.within)
+        system.start("recorder", within=clock.within, pre_s=0.2, post_s=0.2, format="mjpeg", retention_days=1)
+        system.start_capture("cam1", within=clock.within)
+        system.wait_ready()
+        system.wait_live("cam1")
+        system.trigger(event_id="of-1970")
+        wait_until(lambda: system.event("of-1970")["state"] == "ready", 20, "it is ready")
+        # The date comes; then a leap of forty days, for two rounds of housekeeping, and back.
+        for steps, offset_s in enumerate([0, 40 * 86_400, 0], start=1):
+            clock.step_to(offset_s)
+            wait_for_steps(system, steps)
+        assert retention(system)["held_s"] > 3_000
+        # Another step, between two lives of the recorder.
+        system.services["recorder"].kill()
+        clock.step_to(to_1970_s)
+        system.services["recorder"].start()
+        wait_until(lambda: retention(system)["wall_steps"] == 1, 20, "a step between two runs is found")
+        assert [event["event_id"] for event in system.http.get("/events").json()["events"]] == ["of-1970"]
+
+
+def retention(system: System) -> Json:
+    recorder = system.http.get("/status").json()["recorder"]
+    return recorder["retention"] if recorder else {"wall_steps": -1}
+
+
+def wait_for_steps(system: System, steps: int) -> None:
+    wait_until(lambda: retention(system)["wall_steps"] == steps, 20, f"{steps} steps of the clock are found")
+
+
+@needs_a_compiler
+def test_a_wall_clock_set_while_recording_moves_no_window(tmp_path: Path) -> None:
+    clock = WallClock(tmp_path)
+    step_to, within = clock.step_to, clock.within
     with System(tmp_path) as system:
         system.start("api", within=within)
         system.start("recorder", within=within, pre_s=0.5, post_s=1.5, format="mjpeg")

@@ -15,7 +15,6 @@ OWNERS: Final = {"preroll/runtime/threads.py", "preroll/runtime/watchdog.py"}
 NOT_YET: Final = {
     "services/recorder/events/write_behind.py",
     "services/recorder/renditions/pool.py",
-    "services/recorder/stages.py",
 }
 
 

@@ -51,7 +51,9 @@ class Acceptance:
         folder = ClipsDir.folder_of(command.event_id, where.triggered_unix_ns)
         return EventPlan(self._boot_id, where, window, folder)
 
-    def begin(self, command: wire.StartEvent, plan: EventPlan, now_ns: int, active: Collection[OpenEvent]) -> OpenEvent:
+    def begin(
+        self, command: wire.StartEvent, plan: EventPlan, now_ns: int, running_ns: int, active: Collection[OpenEvent]
+    ) -> OpenEvent:
         """The event, recording if its window has begun. `active` are the events that an overlap is looked for in."""
         state: wire.ClipState = "scheduled" if plan.window.from_ns > now_ns else "recording"
         with self._cameras.lock:
@@ -73,6 +75,7 @@ class Acceptance:
                 fingerprint=command.fingerprint,
                 accepted_after_s=0.0,
                 clips=clips,
+                running_ns=running_ns,
             )
             opened = OpenEvent(event, plan)
             if state == "recording":

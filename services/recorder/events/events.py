@@ -34,6 +34,7 @@ from services.recorder.events.write_behind import Deferred
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
+from services.recorder.store.running_time import RunningTime
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,9 @@ class Events:
         bus: BusSender,
         clock: Clock,
         boot_id: str,
+        running: RunningTime,
     ) -> None:
+        self._running = running
         self._cameras = cameras
         self._index = index
         self._clips = clips
@@ -123,7 +126,7 @@ class Events:
         active = self.active()
         self._acceptance.check_room(len(active), self.stage.is_storage_full() if self.stage is not None else None)
         plan = self._acceptance.plan(command, now_ns)
-        opened = self._acceptance.begin(command, plan, now_ns, active)
+        opened = self._acceptance.begin(command, plan, now_ns, self._running.now_ns(now_ns), active)
         try:
             self._index.put(opened.event, plan.as_json())
         except Exception as err:
@@ -237,6 +240,19 @@ class Events:
             opened.is_stored = False
         self._rows.put(event_id, opened)
         return opened
+
+    def is_open(self, event_id: str) -> bool:
+        """Whether the event is not finished yet, or is being deleted."""
+        with self._lock:
+            return event_id in self._open
+
+    def retire(self, event_id: str) -> bool:
+        """Remove a finished event for retention, unless it is protected by now; whether it was."""
+        event = self._index.get(event_id)
+        if event is None or event.is_protected or self.is_open(event_id):
+            return False
+        self.remove(event, "retention")
+        return True
 
     def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
         """Remove a finished event and its files, and tell it."""

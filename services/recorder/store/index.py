@@ -42,8 +42,6 @@ CREATE TABLE event (
 CREATE INDEX event_by_time ON event (triggered, number);
 CREATE INDEX event_unfinished ON event (triggered) WHERE state IN ('scheduled', 'recording');
 CREATE INDEX event_waiting ON event (triggered) WHERE is_waiting = 1;
-CREATE INDEX event_removable ON event (triggered, event_id, size_bytes)
-    WHERE is_protected = 0 AND state NOT IN ('scheduled', 'recording');
 CREATE TABLE filter (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE found_by (
     filter INTEGER NOT NULL, triggered INTEGER NOT NULL, event INTEGER NOT NULL,
@@ -61,6 +59,16 @@ END;
 CREATE TRIGGER event_gone AFTER DELETE ON event BEGIN
     UPDATE total SET size_bytes = size_bytes - old.size_bytes, events = events - 1;
 END;
+"""
+
+
+# Added to an index of any age when it is opened: recorders without it read and write the same file.
+_RUNNING: Final = """
+ALTER TABLE event ADD COLUMN running_ns INTEGER;
+DROP INDEX IF EXISTS event_removable;
+CREATE INDEX event_oldest ON event (running_ns, number, triggered, event_id, size_bytes)
+    WHERE is_protected = 0 AND state NOT IN ('scheduled', 'recording');
+CREATE TABLE running (only INTEGER PRIMARY KEY CHECK (only = 1), note TEXT NOT NULL);
 """
 
 
@@ -93,6 +101,7 @@ class Index:
             try:
                 index = cls(path)
                 if index._is_sound():
+                    index._add_running()
                     index._lay_out_log()
                     return index
                 index.close()
@@ -105,6 +114,11 @@ class Index:
         index = cls(path)
         index._lay_out_log()
         return index
+
+    def _add_running(self) -> None:
+        with self._lock, self._writer:
+            if not any(column[1] == "running_ns" for column in self._writer.execute("PRAGMA table_info(event)")):
+                self._writer.executescript(f"BEGIN; {_RUNNING}")
 
     def _lay_out_log(self) -> None:
         """Bring the write-ahead log to its full length now, so that later commits write over it and never lengthen it.
@@ -178,7 +192,29 @@ class Index:
         if self._known is not None:
             self._known.discard(camera_id)
 
+    def put_running(self, note: str) -> None:
+        """Store the note of the running time; durable on return."""
+        with self._lock, self._writer:
+            self._writer.execute("INSERT OR REPLACE INTO running VALUES (1, ?)", (note,))
+
+    def settle_running(self, now_ns: int) -> None:
+        """Have each event without a running time count from `now_ns`, and none from later."""
+        with self._lock, self._writer:
+            self._writer.execute(
+                "UPDATE event SET running_ns = ? WHERE running_ns IS NULL OR running_ns > ?", (now_ns, now_ns)
+            )
+
     # --- reading
+
+    def running(self) -> str | None:
+        """The note of the running time as it was stored."""
+        row = self._read("SELECT note FROM running").fetchone()
+        return None if row is None else str(row[0])
+
+    def highest_running_ns(self, at_most_ns: int) -> int:
+        """The highest running time that an event was noted with, of those that are not beyond `at_most_ns`; or 0."""
+        row = self._read("SELECT max(running_ns) FROM event WHERE running_ns <= ?", (at_most_ns,)).fetchone()
+        return int(row[0] or 0)
 
     def get(self, event_id: str) -> wire.Event | None:
         row = self._read("SELECT record FROM event WHERE event_id = ?", (event_id,)).fetchone()
@@ -205,12 +241,23 @@ class Index:
         """Events with a clip that is saved and not yet ready, oldest first."""
         return self._events("WHERE is_waiting = 1 ORDER BY triggered")
 
-    def removable(self) -> Iterator[tuple[str, int, int]]:
-        """Events that retention may remove, oldest first: id, trigger time (Unix ns), size in bytes."""
+    def removable(self) -> Iterator[tuple[str, int, int, int]]:
+        """Events that retention may remove: id, trigger time (Unix ns), running time, size in bytes.
+
+        In the order of running time, of equals the one accepted first; events without a running time come first.
+        """
         yield from self._read(
-            "SELECT event_id, triggered, size_bytes FROM event "
-            "WHERE is_protected = 0 AND state NOT IN ('scheduled', 'recording') ORDER BY triggered, event_id"
+            "SELECT event_id, triggered, coalesce(running_ns, 0), size_bytes FROM event "
+            "WHERE is_protected = 0 AND state NOT IN ('scheduled', 'recording') ORDER BY running_ns, number"
         )
+
+    def removable_before(self, unix_ns: int) -> int:
+        """How many events that retention may remove were triggered before that wall time."""
+        sql = (
+            "SELECT count(*) FROM event "
+            "WHERE is_protected = 0 AND state NOT IN ('scheduled', 'recording') AND triggered < ?"
+        )
+        return int(self._read(sql, (unix_ns,)).fetchone()[0])
 
     def all_events(self) -> Iterator[wire.Event]:
         for (record,) in self._read("SELECT record FROM event ORDER BY triggered, number"):
@@ -253,7 +300,7 @@ def _build(path: Path) -> None:
     writer = _connect(path)
     try:
         with writer:
-            writer.executescript(f"BEGIN; {_SCHEMA}")
+            writer.executescript(f"BEGIN; {_SCHEMA} {_RUNNING}")
             for event_file in sorted(path.parent.glob("[0-9]*/[A-Za-z0-9]*/event.json")):
                 event = event_in(event_file.parent)
                 if event is not None:
@@ -301,9 +348,10 @@ def _put(writer: sqlite3.Connection, event: wire.Event, plan: str | None) -> Non
     former = _former(writer, event.event_id)
     if former is None:
         inserted = writer.execute(
-            "INSERT INTO event (triggered, state, is_protected, is_waiting, size_bytes, record, plan, event_id) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, event.event_id),
+            "INSERT INTO event "
+            "(triggered, state, is_protected, is_waiting, size_bytes, record, plan, event_id, running_ns) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, event.event_id, event.running_ns),
         )
         assert inserted.lastrowid is not None
         _find_by(writer, inserted.lastrowid, triggered, names)

@@ -16,6 +16,7 @@ from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import CommandRejected, Limits
+from services.recorder.store import running_notes
 from services.recorder.store.disk import Disk
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
@@ -51,8 +52,9 @@ class Recorder:
         cameras = Cameras(10, 100_000_000, 10_000_000, 4, BOOT)
         cameras.remember("cam1", self.clock.monotonic_ns())
         bus = BusSender(context, "inproc://nobody", "recorder", "here", self.clock)
+        running = running_notes.go_on(self.clips, self.index, self.clock, BOOT)
         limits = Limits(5, 10, 60, 60, 10, "separate")
-        self.events = Events(cameras, self.index, self.clips, limits, bus, self.clock, BOOT)
+        self.events = Events(cameras, self.index, self.clips, limits, bus, self.clock, BOOT, running)
         self.events.stage = NoStage()
 
     def start(self) -> wire.Event:
