@@ -151,6 +151,7 @@ RefusalCode = Literal[
     "too_many_events",
     "storage_full",
     "shutting_down",
+    "busy",  # a part of the recorder waits for the disk: nothing was done, ask again
     "internal",
 ]
 

@@ -34,6 +34,7 @@ STATUS_OF: Final[dict[wire.RefusalCode, int]] = {
     "too_many_events": 429,
     "storage_full": 507,
     "shutting_down": 503,
+    "busy": 503,
     "internal": 500,
 }
 

@@ -139,7 +139,7 @@ class Stages:
             self._syncer,
             self._clock,
             self._boot_id,
-            lambda: opened.event,
+            opened.now,
             on_saved,
             on_failed,
         ).start(self._threads)

@@ -2,6 +2,11 @@
 
 Frames are passed by reference. The ingest side (`offer`, `expire`, `amend`, `end`) never waits: when the disk is so
 slow that the backlog reaches its bound, frames are dropped for this clip and counted.
+
+    open -> over -> settled        over -> open, by `reopen`
+
+Over is a recording to which no frame is added for now; settled, one whose end its writer has taken up: from then on its
+window, and whatever the clip says of it, stands.
 """
 
 import threading
@@ -63,14 +68,30 @@ class Recording:
         self._dropping: Hole | None = None
         self._last_ns = self._pending[-1].t_ns if self._pending else None
         self._is_over = False
+        self._is_settled = False
         self._end_reason: str | None = None
 
     # --- the ingest side
 
     @property
+    def changing(self) -> threading.Condition:
+        """Held while several recordings are changed as one; after the lock of `Cameras`."""
+        return self._changed
+
+    @property
     def is_over(self) -> bool:
-        """No frame will be added any more."""
+        """No frame is added any more, unless the recording is opened again before it is settled."""
         return self._is_over
+
+    @property
+    def is_settled(self) -> bool:
+        """The writer has taken up the clip's end: nothing changes any more."""
+        return self._is_settled
+
+    @property
+    def reached_ns(self) -> int | None:
+        """The time of the newest frame of the window that came, written or dropped; `None` when none came."""
+        return self._last_ns if self._dropping is None else self._dropping.to_ns
 
     @property
     def window(self) -> Window:
@@ -113,12 +134,20 @@ class Recording:
             self._finish(None)
 
     def amend(self, to_ns: int) -> None:
-        """Move the window's end. An end in the past closes the clip at the last frame that belongs to it."""
+        """Move the end of a recording that is not over. An end in the past closes it at the last frame that belongs to it."""
         with self._changed:
+            assert not self._is_over, "an end that has passed is not moved, but opened again"
             self._window = self._window.ending_at(to_ns)
             if self._last_ns is not None and self._last_ns > to_ns:
                 self._is_over = self.is_end_seen = True
             self._changed.notify_all()
+
+    def reopen(self, to_ns: int) -> None:
+        """Take frames again, up to `to_ns`: those that came since it was over are to be offered next, in order."""
+        with self._changed:
+            assert not self._is_settled, "a settled recording stands"
+            self._window = self._window.ending_at(to_ns)
+            self._is_over = self.is_end_seen = False
 
     def close(self) -> None:
         """Close now: every frame of the window is here, and one beyond it was seen."""
@@ -130,6 +159,18 @@ class Recording:
         self._finish(reason)
 
     # --- the writer's side
+
+    def settle(self) -> bool:
+        """Take up the clip's end, if the recording is over and every frame was taken; whether that is so."""
+        with self._changed:
+            self._is_settled = self._is_settled or (self._is_over and not self._pending)
+            return self._is_settled
+
+    def give_up(self, reason: str) -> None:
+        """Close and settle now, because the clip cannot be written on; frames that wait are still to be taken."""
+        with self._changed:
+            self._finish(reason)
+            self._is_settled = True
 
     def take(self, timeout_s: float) -> list[Frame]:
         """The frames that wait, up to 64 at once, in order; waits at most `timeout_s` seconds for the clip's end.

@@ -106,7 +106,7 @@ class CameraTrack:
     def begin(self, plan: ClipPlan) -> Recording:
         """Begin a clip with what the ring holds of its window."""
         window = plan.window
-        holes = [hole for hole in self._holes if hole.touches(window.from_ns, window.to_ns)]
+        holes = self.holes_within(window)
         oldest, newest = self.ring.oldest, self.ring.newest
         is_begin_seen = oldest is not None and oldest.t_ns <= window.from_ns
         recording = Recording(plan, self.ring.within(window), holes, self.gaps.period_ns, is_begin_seen=is_begin_seen)
@@ -115,6 +115,10 @@ class CameraTrack:
         else:
             self.recordings.append(recording)
         return recording
+
+    def holes_within(self, window: Window) -> list[Hole]:
+        """The holes that touch the window, oldest first."""
+        return [hole for hole in self._holes if hole.touches(window.from_ns, window.to_ns)]
 
     def missing_ns(self, window: Window, now_ns: int) -> int:
         """How much of the window's past the ring cannot give: before its oldest frame, in its holes, since its newest."""

@@ -86,7 +86,7 @@ class ClipWriter:
         count = len(self._frames)
         if failure is not None:
             log.error("clip not written to its end", extra=self._about(error=str(failure)))
-            self._recording.end(str(failure))
+            self._recording.give_up(str(failure))
             self._drain()
             count = self._rescue()
         try:
@@ -101,7 +101,7 @@ class ClipWriter:
     def _record(self) -> WriteFailed | None:
         """Write the recording to its end and give the file its name; the failure that prevented it, if any."""
         try:
-            while not self._recording.is_drained:
+            while not self._recording.settle():
                 batch = self._recording.take(TAKE_S)
                 if batch:
                     self._write(batch)

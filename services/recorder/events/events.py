@@ -23,12 +23,12 @@ from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.window import Window
 from services.recorder.events import clip_life
 from services.recorder.events.acceptance import Acceptance
+from services.recorder.events.amending import amend
 from services.recorder.events.open_event import EventPlan, OpenEvent
 from services.recorder.events.rules import (
     Anchor,
     CommandRejected,
     Limits,
-    check_window,
 )
 from services.recorder.events.write_behind import Deferred
 from services.recorder.store.disk import WriteFailed
@@ -162,34 +162,23 @@ class Events:
         """Move the end of a running window; an end that has passed already means now.
 
         Of a window that is over, an end no later than its own asks for nothing more: a command sent twice does no harm.
+        A later end is that of all clips, or refused.
         """
         opened = self.opened(command.event_id)
-        event = self.get(command.event_id)
-        if opened is None or event.state not in ("scheduled", "recording"):
-            if command.post_s <= event.post_s:
+        if opened is None:
+            event = self.get(command.event_id)
+            if nanoseconds(command.post_s) <= nanoseconds(event.post_s):
                 return wire.EventReply(event=event)
             raise CommandRejected(
                 "wrong_state", f"event {command.event_id} is {event.state}: it runs no more", event.state
             )
-        check_window(event.pre_s, max(command.post_s, 1e-3), self._limits)
-        with opened.lock:
-            trigger_ns = opened.plan.anchor.trigger_ns
-            now_ns = self._clock.monotonic_ns()
-            to_ns = trigger_ns + nanoseconds(command.post_s)
-            if event.state == "recording":
-                to_ns = max(to_ns, now_ns)
-            window = opened.plan.window.ending_at(max(to_ns, opened.plan.window.from_ns))
-            opened.plan = EventPlan(opened.plan.boot_id, opened.plan.anchor, window, opened.plan.folder)
-            cameras = frozenset(
-                clip.camera_id for clip in opened.event.clips if clip.state in ("scheduled", "recording")
-            )
-            post_s = seconds(window.to_ns - trigger_ns)
-            opened.event = clip_life.amended(opened.event, post_s, opened.plan.span(), cameras)
-            for recording in opened.recordings.values():
-                recording.amend(window.to_ns)
-            self._store(opened)
-            self._files.put(opened.plan.folder, opened.event)
-        return wire.EventReply(event=opened.event)
+        with opened.held():
+            if self._is_closing:
+                raise CommandRejected("shutting_down", "the recorder is stopping")
+            if amend(opened, command.post_s, self._cameras, self._limits, self._clock.monotonic_ns()):
+                self._store(opened)
+                self._files.put(opened.plan.folder, opened.event)
+            return wire.EventReply(event=opened.event)
 
     def delete(self, command: wire.DeleteEvent) -> wire.Done:
         """Remove an event; its running clips are ended first. A protected one is not removed."""

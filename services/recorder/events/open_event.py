@@ -1,15 +1,19 @@
 """An event that is not finished: its record as the world sees it, and what only the recorder knows of it."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from preroll import wire
 from preroll.clock import seconds
 from services.recorder.cameras.recording import ClipPlan, Recording
 from services.recorder.cameras.window import Window
 from services.recorder.events import clip_life
-from services.recorder.events.rules import Anchor
+from services.recorder.events.rules import Anchor, CommandRejected
+
+HELD_WITHIN_S: Final = 0.5  # less than the API waits before it asks again
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,25 @@ class OpenEvent:
     is_doomed: bool = False  # deleted while recording: goes when its writers are done
     is_stored: bool = True  # false while the index lacks its last change, the disk being full
     lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @contextlib.contextmanager
+    def held(self, within_s: float = HELD_WITHIN_S) -> Iterator[None]:
+        """Holds the lock, for a command; `CommandRejected` when another has it for longer, as on a disk that stands."""
+        if not self.lock.acquire(timeout=within_s):
+            raise CommandRejected(
+                "busy", f"event {self.event.event_id} is being stored, for more than {within_s:g} s", self.event.state
+            )
+        try:
+            if self.is_doomed:
+                raise CommandRejected("unknown_event", f"event {self.event.event_id} does not exist")
+            yield
+        finally:
+            self.lock.release()
+
+    def now(self) -> wire.Event:
+        """The event as it is when nothing is changing it."""
+        with self.lock:
+            return self.event
 
     def clip(self, camera_id: str) -> wire.Clip:
         return next(clip for clip in self.event.clips if clip.camera_id == camera_id)
