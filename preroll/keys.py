@@ -3,15 +3,17 @@
     public/<name>.server, public/<name>.client    what everybody may know: exactly these are trusted and let in
     <name>/server.secret, <name>/client.secret    what only that one may read
 
-A name is a service (`recorder`, `api`, `capture`) or anything else that speaks with them. A file holds one key: 40
-characters of Z85 and a newline. Nobody's secret is needed to let him in, so each machine or container gets `public`
-and its own folder.
+A name is a service (`recorder`, `api`), a camera, or `capture`, which the cameras without keys of their own share; what a
+name may do is in `preroll.security.permissions`. A file holds one key: 40 characters of Z85 and a newline. Nobody's secret
+is needed to let him in, so each machine or container gets `public` and its own folder.
 """
 
+import contextlib
 import os
 import re
+import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -60,6 +62,7 @@ class Keys:
     """All that one service has."""
 
     folder: Path
+    name: str  # of the folder with the secrets
     server: Pair
     client: Pair
     servers: Mapping[str, bytes]
@@ -68,22 +71,38 @@ class Keys:
     def load(cls, folder: Path, name: str) -> Self:
         """The keys of `name` in `folder`, and the servers that it can connect to; `KeysUnusable`."""
         public = folder / PUBLIC
-        keys = cls(
+        return cls(
             folder,
+            name,
             Pair.read(folder / name / "server.secret"),
             Pair.read(folder / name / "client.secret"),
             {service: _read_key(public / f"{service}.server") for service in BINDING_SERVICES},
         )
-        keys.clients()
-        return keys
 
     def toward(self, service: str) -> ClientKeys:
         """What a socket needs to connect to `recorder` or `api`."""
         return ClientKeys(self.client, self.servers[service])
 
-    def clients(self) -> dict[bytes, str]:
-        """Whom to let in, as the folder now says: names by public key; `KeysUnusable`."""
-        return {_read_key(path): path.stem for path in sorted((self.folder / PUBLIC).glob("*.client"))}
+    def exposed(self) -> list[str]:
+        """The files by which everybody on this machine can speak in this name, or let himself in: a line for each."""
+        if sys.platform == "win32":  # there the mode says nothing
+            return []
+        own, public = self.folder / self.name, self.folder / PUBLIC
+        return [
+            *_permits([own / "server.secret", own / "client.secret"], stat.S_IROTH, "read"),
+            *_permits([self.folder, own, public, *sorted(public.glob("*.client"))], stat.S_IWOTH, "write"),
+        ]
+
+
+def is_key(text: bytes) -> bool:
+    """Whether `text` is a key, public or secret, in Z85."""
+    try:
+        if len(text) == KEY_CHARS:
+            zmq.curve_public(text)  # of the public ones too: it refuses what is no Z85
+            return True
+    except (ValueError, zmq.ZMQError):
+        pass
+    return False
 
 
 def write_pairs(folder: Path, names: Iterable[str] = SERVICES) -> list[Path]:
@@ -121,13 +140,17 @@ def _read_key(path: Path) -> bytes:
         key = path.read_bytes().strip()
     except OSError as err:
         raise KeysUnusable(f"{path} cannot be read: {err.strerror}") from None
-    try:
-        if len(key) != KEY_CHARS:
-            raise ValueError
-        zmq.curve_public(key)  # of the public ones too: it refuses what is no Z85
-    except (ValueError, zmq.ZMQError):
-        raise KeysUnusable(f"{path} holds no key of {KEY_CHARS} Z85 characters") from None
+    if not is_key(key):
+        raise KeysUnusable(f"{path} holds no key of {KEY_CHARS} Z85 characters")
     return key
+
+
+def _permits(paths: Iterable[Path], mode: int, what: str) -> Iterator[str]:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found = stat.S_IMODE(path.stat().st_mode)
+            if found & mode:
+                yield f"{path} has mode {found:04o}: everybody on this machine may {what} it"
 
 
 def _write_new(path: Path, key: bytes, mode: int) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import zmq
 
 from preroll import wire
-from preroll.guard import Guard
+from preroll.guard import Door
 from preroll.keys import ClientKeys
 from preroll.turns import Precedence
 
@@ -92,10 +92,10 @@ def bell(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     return socket
 
 
-def bind(socket: zmq.Socket[Any], address: str, guard: Guard | None = None) -> None:
-    """Bind; behind the guard, where there is one."""
-    if guard is not None:
-        guard.protect(socket)
+def bind(socket: zmq.Socket[Any], address: str, door: Door | None = None) -> None:
+    """Bind; behind the guard's door, where there is one."""
+    if door is not None:
+        door.protect(socket)
     socket.bind(address)
 
 

@@ -285,6 +285,7 @@ class Losses(_Record):
     lost_on_wire: Count = 0  # holes in seq that capture did not state
     rejected_by_recorder: Count = 0  # malformed headers or payloads that name this camera
     refused_second_run: Count = 0  # frames of a second capture with the same camera_id
+    refused_foreign_key: Count = 0  # frames that came with a key that does not speak for this camera
     out_of_order: Count = 0  # frames whose time or number did not go on from the frame before
     evicted_early: Count = 0  # frames that the byte limit pushed out before ring_s
     dropped_by_writer: Count = 0  # frames a clip could not take, the disk being too slow
@@ -348,7 +349,8 @@ class RecorderHealth(_Record):
     commands: Count
     commands_refused: Count
     bus_dropped: Count
-    peers_refused: Count = 0  # connections without a known key
+    peers_refused: Count = 0  # connections without a key for that socket
+    refused_foreign_key: Count = 0  # frames with another camera's key, of unknown cameras too
     retention: Retention | None = None
 
 

@@ -3,13 +3,16 @@
 import asyncio
 import json
 import logging
+import time
 from typing import Final
 
 import zmq
 import zmq.asyncio
 
 from preroll import sockets, wire
-from preroll.guard import Guard
+from preroll.guard import Door
+from preroll.logs import fields
+from preroll.security.permissions import why_unsayable
 from services.api import schemas
 from services.api.losses import LossCounter
 from services.api.stream import Stream
@@ -17,20 +20,24 @@ from services.api.timings import Timings
 
 log = logging.getLogger(__name__)
 
+CAPTURES_MAX: Final = 1_024  # more than a recorder takes cameras; whoever sends has not said the truth about some
+REFUSAL_TOLD_EVERY_S: Final = 1.0
 BURST: Final = 10  # some milliseconds: a request that waits is not to wait for more
 
 
 class BusReceiver:
     """Receives until it is cancelled. Malformed messages are counted; so are holes in a sender's numbers."""
 
-    def __init__(self, context: zmq.asyncio.Context, bind: str, stream: Stream, guard: Guard | None = None) -> None:
+    def __init__(self, context: zmq.asyncio.Context, bind: str, stream: Stream, door: Door | None = None) -> None:
         self._stream = stream
         self._socket = sockets.bus_receiver(context)  # type: ignore[arg-type]
-        sockets.bind(self._socket, bind, guard)
-        self._guard = guard
+        sockets.bind(self._socket, bind, door)
+        self._door = door
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
         self.received = 0
         self.malformed = 0
+        self.refused = 0
+        self._refusal_told_s = 0.0
         self.captures: dict[str, wire.CaptureStatus] = {}
         self.recorder: wire.RecorderStatus | None = None
         self.timings = Timings()
@@ -46,7 +53,7 @@ class BusReceiver:
     @property
     def peers_refused(self) -> int:
         """Connections to the bus without a known key."""
-        return self._guard.refused if self._guard else 0
+        return self._door.refused if self._door else 0
 
     async def run(self) -> None:
         try:
@@ -54,31 +61,39 @@ class BusReceiver:
                 await self._socket.poll()  # type: ignore[misc]
                 for _ in range(BURST):
                     try:
-                        data: bytes = await self._socket.recv(zmq.DONTWAIT)  # type: ignore[misc]
+                        part: zmq.Frame = await self._socket.recv(zmq.DONTWAIT, copy=False)  # type: ignore[misc]
                     except zmq.Again:
                         break
-                    self.take(data)
+                    self.take(part)
                 await asyncio.sleep(0)  # a flood of logs must not keep requests waiting
         finally:
             self._socket.close()
 
-    def take(self, data: bytes) -> None:
+    def take(self, part: zmq.Frame) -> None:
         """Take one message in."""
         try:
-            message = wire.decode_bus(data)
+            message = wire.decode_bus(part.bytes)
         except wire.WireError as err:
             self.malformed += 1
             if self.malformed == 1:
                 log.warning("bus message rejected (further ones are only counted): %s", err)
             return
+        key = None
+        if self._door is not None:
+            key = self._door.name_at(part)
+            if not self._may_say(message, key, self._door):
+                return
         self.received += 1
         self._losses.note(message.sender_id, message.number)
         match message:
             case wire.LogMessage():
-                record = schemas.log_json(message)
+                record = schemas.log_json(message, key)
                 self._stream.add("log", record.model_dump_json(), record)
             case wire.CaptureStatus():
+                self.captures.pop(message.camera_id, None)
                 self.captures[message.camera_id] = message
+                if len(self.captures) > CAPTURES_MAX:
+                    del self.captures[next(iter(self.captures))]
             case wire.RecorderStatus():
                 self.recorder = message
                 cameras = [self.camera_json(camera) for camera in message.cameras]
@@ -92,6 +107,21 @@ class BusReceiver:
                 self._stream.add("event_deleted", _json({"event_id": message.event_id, "reason": message.reason}))
             case wire.CameraChanged():
                 self._stream.add("camera", self.camera_json(message.camera).model_dump_json())
+
+    def _may_say(self, message: wire.BusMessage, key: str | None, door: Door) -> bool:
+        """Whether the key may say that; if not, it is counted, and told at most once a second."""
+        if key is None:
+            why: str | None = "its key was removed"
+        else:
+            why = why_unsayable(message, key, door.clients.names, str(door.folder))
+        if why is None:
+            return True
+        self.refused += 1
+        now_s = time.monotonic()
+        if self.refused == 1 or now_s - self._refusal_told_s > REFUSAL_TOLD_EVERY_S:
+            self._refusal_told_s = now_s
+            log.warning("bus message refused: %s", why, extra=fields(key=key, refused=self.refused))
+        return False
 
     def camera_json(self, camera: wire.Camera) -> schemas.Camera:
         """The camera, with what its capture says of itself."""

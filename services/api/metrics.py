@@ -94,6 +94,7 @@ def _api(parts: Parts) -> Iterator[Metric]:
     yield _counter("bus_messages_received", "Messages of all services that the API took in.", bus.received)
     yield _counter("bus_messages_lost", "Messages that their senders had numbered and that did not arrive.", bus.lost)
     yield _counter("bus_messages_malformed", "Messages on the bus that were none.", bus.malformed)
+    yield _counter("bus_messages_refused", "Messages on the bus that their sender's key may not say.", bus.refused)
     yield _counter("bus_peers_refused", "Connections to the bus without a known key.", bus.peers_refused)
     yield _gauge("log_clients", "Clients that follow /logs.", parts.stream.clients)
     yield _gauge("log_clients_max", "How many may.", parts.stream.max_clients)
@@ -138,7 +139,14 @@ def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
     yield _counter("recorder_commands", "Commands that the recorder took in.", health.commands)
     yield _counter("recorder_commands_refused", "Commands that it refused.", health.commands_refused)
     yield _counter("recorder_messages_malformed", "Messages to the recorder that were none.", health.malformed_messages)
-    yield _counter("recorder_peers_refused", "Connections to the recorder without a known key.", health.peers_refused)
+    yield _counter(
+        "recorder_peers_refused", "Connections to the recorder without a key for that socket.", health.peers_refused
+    )
+    yield _counter(
+        "recorder_frames_refused",
+        "Frames that came with a key that does not speak for their camera, of unknown cameras too.",
+        health.refused_foreign_key,
+    )
     yield _counter("recorder_bus_messages_dropped", "What it could not say, its queue being full.", health.bus_dropped)
 
 

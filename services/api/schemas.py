@@ -149,6 +149,7 @@ class Status(BaseModel):
     bus_received: int
     bus_lost: int
     bus_malformed: int
+    bus_refused: int = Field(default=0, description="Messages that the sender's key may not say")
     peers_refused: int = Field(description="Connections to the bus without a known key")
 
 
@@ -163,6 +164,11 @@ class LogRecord(BaseModel):
     level: wire.Level
     message: str
     fields: dict[str, wire.Scalar]
+    key: str | None = Field(
+        default=None,
+        description="The name of the CURVE key with which it was said; null in plaintext",
+        examples=["door"],
+    )
 
 
 class LogHistory(BaseModel):
@@ -248,7 +254,7 @@ def camera_json(camera: wire.Camera, capture: wire.CaptureStatus | None) -> Came
     )
 
 
-def log_json(record: wire.LogMessage) -> LogRecord:
+def log_json(record: wire.LogMessage, key: str | None = None) -> LogRecord:
     camera_id = record.fields.get("camera_id")
     event_id = record.fields.get("event_id")
     return LogRecord(
@@ -260,4 +266,5 @@ def log_json(record: wire.LogMessage) -> LogRecord:
         level=record.level,
         message=record.message,
         fields=record.fields,
+        key=key,
     )

@@ -13,7 +13,7 @@ import zmq.asyncio
 from preroll import sockets
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
-from preroll.guard import Guard, on_duty
+from preroll.guard import Guard, on_duty, warn_of_exposed
 from preroll.keys import Keys as CurveKeys
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
@@ -80,7 +80,7 @@ async def _serve(
         boot_id=read_boot_id(),
         shutdown=shutdown,
         recorder=recorder,
-        bus=BusReceiver(context, settings.bus_bind, stream, guard),
+        bus=BusReceiver(context, settings.bus_bind, stream, guard.door("bus") if guard else None),
         stream=stream,
         live=Live(recorder, settings.live_fps, settings.max_live_clients),
         gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
@@ -140,6 +140,7 @@ def main() -> int:
         bus = BusSender(context, own_bus, "api", host, SystemClock(), keys.toward("api") if keys else None)
         bus.start(threads)
         logs.start(bus)
+        warn_of_exposed(keys)
         try:
             # ZeroMQ needs a loop that watches sockets; that of Windows by default does not.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:

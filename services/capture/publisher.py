@@ -9,7 +9,7 @@ from typing import Final
 import zmq
 
 from preroll import sockets, wire
-from preroll.guard import Guard
+from preroll.guard import Door
 from preroll.keys import ClientKeys
 
 # Below, copying is cheaper than keeping the bytes alive until they are sent, for which pyzmq wakes a thread of its own with
@@ -31,13 +31,13 @@ class FramePublisher:
         connect: str,
         bind: str | None = None,
         keys: ClientKeys | None = None,
-        guard: Guard | None = None,
+        door: Door | None = None,
     ) -> None:
         self._topic = wire.topic_of(camera_id)
         self._socket = sockets.publisher(context)
         sockets.connect(self._socket, connect, keys)
         if bind is not None:
-            sockets.bind(self._socket, bind, guard)
+            sockets.bind(self._socket, bind, door)
 
     @property
     def bound_port(self) -> int:

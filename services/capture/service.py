@@ -10,13 +10,14 @@ import zmq
 from preroll.addresses import without_password
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
-from preroll.guard import Guard
+from preroll.guard import Guard, warn_of_exposed
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown
 from preroll.runtime.signals import watch_signals
 from preroll.runtime.threads import Threads
 from preroll.turns import take_short_turns
+from services.capture import own_key
 from services.capture.loop import CaptureLoop
 from services.capture.numbering import Numbering
 from services.capture.publisher import FramePublisher
@@ -53,6 +54,9 @@ def run(settings: CaptureSettings) -> None:
 
     bus.start(threads)
     logs.start(bus)
+    warn_of_exposed(keys)
+    if keys and (foreign := own_key.why_foreign(keys, settings.camera_id)):
+        log.error("the recorder will refuse the frames: %s", foreign, extra=fields(camera_id=settings.camera_id))
     log.info(
         "capture starts",
         extra=fields(camera_id=settings.camera_id, run_id=run_id, source=without_password(settings.source)),
@@ -63,7 +67,7 @@ def run(settings: CaptureSettings) -> None:
         settings.frames_connect,
         settings.frames_bind,
         keys.toward("recorder") if keys else None,
-        guard,
+        guard.door("watch") if guard else None,
     )
     loop = CaptureLoop(
         lambda: open_source(settings, clock, shutdown), numbering, publisher, shutdown, settings.camera_id

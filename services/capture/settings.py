@@ -6,8 +6,9 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from preroll import wire
+from preroll.keys import Keys
 from preroll.settings import LogLevel, ServiceSettings, ZmqAddress
-from services.capture import identity
+from services.capture import identity, own_key
 from services.capture.address import PREFIXES, is_source
 
 # A call into a driver or a resolver may take this much longer than its own limit before the process counts as hung.
@@ -36,6 +37,9 @@ class CaptureSettings(ServiceSettings):
     frames_bind: ZmqAddress | None = None
     bus_connect: ZmqAddress = "tcp://127.0.0.1:5552"
     log_level: LogLevel = "INFO"
+
+    def load_keys(self) -> Keys | None:
+        return own_key.load(self.keys_dir, self.camera_id) if self.keys_dir is not None else None
 
     @field_validator("source")
     @classmethod

@@ -11,13 +11,14 @@ import zmq
 from preroll import sockets, wire
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
-from preroll.guard import Guard, on_duty
+from preroll.guard import Door, Guard, on_duty, warn_of_exposed
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
 from preroll.runtime.signals import watch_signals
 from preroll.runtime.threads import Threads
 from preroll.runtime.watchdog import Heartbeat
+from preroll.security.permissions import Domain
 from preroll.turns import Precedence, go_first, take_short_turns
 from services.recorder.answers.queries import Queries
 from services.recorder.answers.replies import ReplyLoop
@@ -90,11 +91,17 @@ class Recorder:
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
         queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)
         self._stages.resume()
-        self._control = ReplyLoop(context, settings.control_bind, self._carry_out, guard, self._events.follow_up)
-        self._queries = ReplyLoop(
-            context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)), guard
+
+        def door(domain: Domain) -> Door | None:
+            return guard.door(domain) if guard else None
+
+        self._control = ReplyLoop(
+            context, settings.control_bind, self._carry_out, door("control"), self._events.follow_up
         )
-        self._ingest = Ingest(context, settings.frames_bind, self._cameras, clock, guard)
+        self._queries = ReplyLoop(
+            context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)), door("query")
+        )
+        self._ingest = Ingest(context, settings.frames_bind, self._cameras, clock, door("frames"))
 
     def run(self) -> None:
         """Run until the shutdown is requested; then end the clips as they are."""
@@ -181,6 +188,7 @@ class Recorder:
             "commands_refused": self._control.refused,
             "bus_dropped": self._bus.dropped,
             "peers_refused": self._guard.refused if self._guard else 0,
+            "refused_foreign_key": self._ingest.refused_foreign_key,
             **self._stages.figures(),
         }
 
@@ -207,6 +215,7 @@ def main() -> int:
         bus = BusSender(context, settings.bus_connect, "recorder", host, SystemClock(), to_api)
         bus.start(threads)
         logs.start(bus)
+        warn_of_exposed(keys)
         try:
             Recorder(settings, context, bus, guard, shutdown, threads).run()
         except Exception:

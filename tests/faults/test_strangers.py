@@ -4,6 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -36,16 +37,16 @@ def refusals(system: SecuredSystem) -> tuple[int, int, int]:
     return status["recorder"]["peers_refused"], status["peers_refused"], int(told[-1]) if told else 0
 
 
-def a_message() -> bytes:
-    stamp = {"service": "capture", "instance": "ghost", "sender_id": "0" * 16, "number": 0, "unix_ns": 1}
-    text = {"level": "ERROR", "logger": "ghost", "message": "a stranger was here", "fields": {}}
-    return wire.encode(wire.LogMessage.model_validate({**stamp, **text}))
+def a_message(text: str = "a stranger was here", service: str = "capture", instance: str = "ghost") -> bytes:
+    stamp = {"service": service, "instance": instance, "sender_id": "0" * 16, "number": 0, "unix_ns": 1}
+    more = {"level": "ERROR", "logger": "ghost", "message": text, "fields": {}}
+    return wire.encode(wire.LogMessage.model_validate({**stamp, **more}))
 
 
-def a_frame() -> list[bytes]:
+def a_frame(camera_id: str = "ghost") -> list[bytes]:
     clock = SystemClock()
     header = wire.FrameHeader(
-        camera_id="ghost",
+        camera_id=camera_id,
         boot_id=read_boot_id(),
         run_id="0" * 16,
         seq=0,
@@ -57,7 +58,7 @@ def a_frame() -> list[bytes]:
         width=16,
         height=16,
     )
-    return [wire.topic_of("ghost"), wire.encode_header(header), b"\xff\xd8\xff\xd9"]
+    return [wire.topic_of(camera_id), wire.encode_header(header), b"\xff\xd8\xff\xd9"]
 
 
 def speak(peer: Peer) -> None:
@@ -72,9 +73,14 @@ def speak(peer: Peer) -> None:
             socket.send_multipart(parts, zmq.DONTWAIT)
 
 
+def history(system: SecuredSystem, text: str = "", **wanted: str) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]]
+    records = system.http.get("/logs/history", params={"text": text, **wanted}).json()["records"]
+    return records
+
+
 def stranger_was_heard(system: SecuredSystem) -> bool:
-    history = system.http.get("/logs/history", params={"text": "a stranger was here"}).json()
-    return bool(history["records"])
+    return bool(history(system, "a stranger was here"))
 
 
 @pytest.mark.parametrize("kind", STRANGERS)
@@ -109,13 +115,76 @@ def test_who_has_a_key_is_heard_and_answered(system: SecuredSystem, context: Con
         assert isinstance(wire.decode_reply(peer.query.recv()), wire.HealthReply)
 
 
-def test_a_client_that_was_added_while_the_services_run_is_let_in(system: SecuredSystem, context: Context) -> None:
+def is_let_in(system: SecuredSystem, context: Context, own: keys.ClientKeys, timeout_s: float) -> bool:
+    """Whether the recorder subscribes to the frames of who has those keys."""
+    with context.socket(zmq.XPUB) as frames:
+        frames.linger = 0
+        sockets.connect(frames, system.frames_address, own)
+        return sockets.poll(frames, timeout_s)
+
+
+def test_a_camera_that_was_added_while_the_services_run_is_let_in(system: SecuredSystem, context: Context) -> None:
     keys.write_pairs(system.keys_dir, ["latecomer"])
     latecomer = keys.Keys.load(system.keys_dir, "latecomer").toward("recorder")
-    message = wire.encode(wire.GetHealth())
-    assert sockets.request(context, system.query_address, message, 10, latecomer) is not None
+    assert is_let_in(system, context, latecomer, 10)
     (system.keys_dir / "public" / "latecomer.client").unlink()
-    assert sockets.request(context, system.query_address, message, 1, latecomer) is None
+    assert not is_let_in(system, context, latecomer, 1)
+
+
+def test_who_has_one_cameras_key_does_nothing_to_events_and_other_cameras(
+    system: SecuredSystem, context: Context
+) -> None:
+    keys.write_pairs(system.keys_dir, ["stolen"])
+    own = keys.Keys.load(system.keys_dir, "stolen")
+    system.wait_ring(2, "cam1")
+    event_id = system.trigger(pre_s=1, post_s=2, cameras=["cam1"])["event_id"]
+    assert system.http.put(f"/events/{event_id}/protection", json={"protected": True}).status_code == 200
+    refused = system.http.get("/status").json()["recorder"]["peers_refused"]
+    with contextlib.ExitStack() as opened:
+
+        def knock(socket: zmq.Socket[bytes], address: str, server: str) -> zmq.Socket[bytes]:
+            opened.enter_context(socket)
+            socket.linger = 0
+            socket.immediate = False
+            sockets.connect(socket, address, own.toward(server))
+            return socket
+
+        asking = []
+        for address, message in (
+            (system.query_address, wire.ListEvents()),
+            (system.query_address, wire.GetFrame(camera_id="cam1")),
+            (system.control_address, wire.ProtectEvent(event_id=event_id, is_protected=False)),
+            (system.control_address, wire.DeleteEvent(event_id=event_id)),
+        ):
+            asking.append(knock(sockets.requester(context), address, "recorder"))
+            asking[-1].send(wire.encode(message))
+        bus = knock(sockets.bus_sender(context), system.bus_address, "api")
+        gone = {"service": "recorder", "instance": "host", "sender_id": "0" * 16, "number": 0, "unix_ns": 1}
+        bus.send(wire.encode(wire.EventDeleted.model_validate({**gone, "event_id": event_id, "reason": "asked"})))
+        bus.send(a_message("a stolen key was here", "recorder"))
+        bus.send(a_message("a stolen key spoke for itself", "capture", "stolen"))
+        frames = knock(context.socket(zmq.XPUB), system.frames_address, "recorder")
+        assert sockets.poll(frames, 10)
+
+        def forged() -> int:
+            frames.send_multipart(a_frame("cam1"))
+            (camera,) = [each for each in system.http.get("/cameras").json() if each["camera_id"] == "cam1"]
+            return int(camera["losses"]["refused_foreign_key"])
+
+        wait_until(lambda: forged() > 3, 10)
+        wait_until(lambda: system.http.get("/status").json()["recorder"]["peers_refused"] >= refused + 4, 10)
+        said = wait_until(lambda: history(system, "a stolen key"), 10)
+        assert [(record["message"], record["service"], record["key"]) for record in said] == [
+            ("a stolen key spoke for itself", "capture", "stolen")
+        ]
+        assert system.http.get("/status").json()["bus_refused"] >= 2
+        assert not any(sockets.poll(socket, 0) for socket in asking)
+    event = system.wait_state(event_id, "ready")
+    assert event["protected"] is True
+    assert event["clips"][0]["complete"] is True, event
+    said_by = {(record["service"], record["key"]) for record in history(system)}
+    services = {(service, service) for service in ("recorder", "api", "capture")}
+    assert services <= said_by <= {*services, ("capture", "stolen")}
 
 
 def test_a_trigger_gives_a_complete_clip_over_encrypted_lines(system: SecuredSystem, tmp_path: Path) -> None:

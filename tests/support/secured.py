@@ -27,10 +27,10 @@ class SecuredSystem(System):
         folders = {f"PREROLL_{service.upper()}_KEYS_DIR": str(self.keys_dir) for service in keys.SERVICES}
         return {**super().environment(), **folders}
 
-    def keys_of(self, kind: Kind, server: str) -> ClientKeys | None:
-        """What a peer of that kind shows to `server`."""
+    def keys_of(self, kind: Kind, server: str, name: str = "capture") -> ClientKeys | None:
+        """What a peer of that kind shows to `server`; the known key is that of `name`."""
         server_public = (self.keys_dir / "public" / f"{server}.server").read_bytes().strip()
-        known = Keys.load(self.keys_dir, "capture").client
+        known = Keys.load(self.keys_dir, name).client
         match kind:
             case "no key":
                 return None
@@ -54,20 +54,20 @@ class Peer:
 
     @classmethod
     def knocking(cls, context: zmq.Context[zmq.Socket[bytes]], system: SecuredSystem, kind: Kind) -> "Peer":
-        """Connected everywhere; what it sends waits until it is let in."""
+        """Connected everywhere, with a key for that socket if it has any; what it sends waits until it is let in."""
 
-        def connected(socket: zmq.Socket[Any], address: str, server: str) -> zmq.Socket[Any]:
+        def connected(socket: zmq.Socket[Any], address: str, server: str, name: str = "capture") -> zmq.Socket[Any]:
             socket.linger = 0
             socket.immediate = False
-            sockets.connect(socket, address, system.keys_of(kind, server))
+            sockets.connect(socket, address, system.keys_of(kind, server, name))
             return socket
 
         watcher = sockets.subscriber(context)
         watcher.subscribe(b"")
         return cls(
             connected(context.socket(zmq.XPUB), system.frames_address, "recorder"),
-            connected(sockets.requester(context), system.control_address, "recorder"),
-            connected(sockets.requester(context), system.query_address, "recorder"),
+            connected(sockets.requester(context), system.control_address, "recorder", "api"),
+            connected(sockets.requester(context), system.query_address, "recorder", "api"),
             connected(sockets.bus_sender(context), system.bus_address, "api"),
             connected(watcher, system.watch_address, "capture"),
         )

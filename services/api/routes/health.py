@@ -47,5 +47,6 @@ async def status(parts: FromParts) -> schemas.Status:
         bus_received=parts.bus.received,
         bus_lost=parts.bus.lost,
         bus_malformed=parts.bus.malformed,
+        bus_refused=parts.bus.refused,
         peers_refused=parts.bus.peers_refused,
     )

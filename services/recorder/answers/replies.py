@@ -8,7 +8,7 @@ from typing import Final
 import zmq
 
 from preroll import sockets, wire
-from preroll.guard import Guard
+from preroll.guard import Door
 from preroll.logs import fields
 from preroll.process import Shutdown
 from preroll.runtime.watchdog import Heartbeat
@@ -28,17 +28,18 @@ class ReplyLoop:
         context: zmq.Context[zmq.Socket[bytes]],
         bind: str,
         answer: Callable[[bytes], wire.Reply],
-        guard: Guard | None = None,
+        door: Door | None = None,
         after_answers: Callable[[], None] | None = None,
     ) -> None:
         """`after_answers` is called when answers have gone out and no further request has come for `QUIET_S`."""
         self._context = context
         self._answer = answer
+        self._door = door
         self._after_answers = after_answers
         self.answered = 0
         self.refused = 0
         self._socket = sockets.router(context)
-        sockets.bind(self._socket, bind, guard)
+        sockets.bind(self._socket, bind, door)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
         self._bell = f"inproc://replies-{id(self)}"
         self._socket.bind(self._bell)
@@ -66,9 +67,13 @@ class ReplyLoop:
             bell.send(b"end", zmq.DONTWAIT)
 
     def _answer_one(self) -> None:
-        frames = self._socket.recv_multipart()
+        parts = self._socket.recv_multipart(copy=False)
+        frames = [part.bytes for part in parts]
         if b"" not in frames:
             self.refused += 1  # no envelope: nobody to answer
+            return
+        if self._door is not None and self._door.name_at(parts[-1]) is None:
+            self.refused += 1  # the key was removed after it had been let in
             return
         begin = frames.index(b"") + 1
         reply = self._reply_to(frames[begin:])

@@ -12,12 +12,13 @@ import zmq
 
 from preroll import sockets, wire
 from preroll.clock import NS_PER_MS, NS_PER_S, Clock
-from preroll.guard import Guard
+from preroll.guard import Door
 from preroll.logs import fields
 from preroll.process import Shutdown
 from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.heap import Heap
 from services.recorder.cameras.pauses import Pauses
+from services.recorder.cameras.speakers import Speakers
 from services.recorder.cameras.table import Cameras, CameraTrack
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Ingest:
         bind: str,
         cameras: Cameras,
         clock: Clock,
-        guard: Guard | None = None,
+        door: Door | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._cameras = cameras
@@ -46,12 +47,13 @@ class Ingest:
         self._pause = pause
         self._heap = Heap()
         self._pauses = Pauses()
+        self._speakers = Speakers(door, cameras, clock) if door is not None else None
         self._told_ns = 0
         self.malformed = 0
         self._socket = sockets.subscriber(context)
         self._socket.rcvtimeo = TICK_NS // NS_PER_MS
         self._socket.subscribe(b"frame/")
-        sockets.bind(self._socket, bind, guard)
+        sockets.bind(self._socket, bind, door)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
 
     def run(self, shutdown: Shutdown, heartbeat: Heartbeat) -> None:
@@ -74,6 +76,8 @@ class Ingest:
 
     def _tidy_up(self, due_ns: int, now_ns: int) -> None:
         try:
+            if self._speakers is not None:
+                self._speakers.follow()
             if self._pauses.is_over(due_ns, now_ns):
                 self._cameras.expire(now_ns)
             self._heap.settle(now_ns, self._cameras.ring_bytes)
@@ -120,13 +124,21 @@ class Ingest:
             self._reject(None, f"a frame of {parts} parts, topic {topic.bytes[:80]!r}")
             return received_ns
         try:
-            self._take(topic.bytes, header.bytes, payload.buffer, received_ns)
+            self._take(topic, header.bytes, payload.buffer, received_ns)
         except Exception as err:  # one frame is lost by it, not the cameras
             self._reject(None, f"topic {topic.bytes[:80]!r}, the recorder failed: {_said(err)}")
         return received_ns
 
-    def _take(self, topic: bytes, header_bytes: bytes, jpeg: memoryview, received_ns: int) -> None:
-        track = self._cameras.of_topic(topic)
+    @property
+    def refused_foreign_key(self) -> int:
+        """Frames that came with a key that does not speak for their camera, of unknown cameras too."""
+        return self._speakers.refused if self._speakers is not None else 0
+
+    def _take(self, topic: zmq.Frame, header_bytes: bytes, jpeg: memoryview, received_ns: int) -> None:
+        track = self._cameras.of_topic(topic.bytes)
+        # First of all: what else is wrong with a frame is counted as its camera's.
+        if self._speakers is not None and track is not None and not self._speakers.may_speak(topic, track):
+            return
         try:
             header = wire.decode_header(header_bytes)
         except wire.WireError as err:
@@ -144,9 +156,11 @@ class Ingest:
         except wire.WireError as err:
             self._reject(track, str(err))
 
-    def _meet(self, camera_id: str, topic: bytes) -> CameraTrack | None:
-        if not wire.is_camera_id(camera_id) or topic != wire.topic_of(camera_id):
-            self._reject(None, f"camera_id {camera_id[:80]!r} under topic {topic[:80]!r}")
+    def _meet(self, camera_id: str, topic: zmq.Frame) -> CameraTrack | None:
+        if not wire.is_camera_id(camera_id) or topic.bytes != wire.topic_of(camera_id):
+            self._reject(None, f"camera_id {camera_id[:80]!r} under topic {topic.bytes[:80]!r}")
+            return None
+        if self._speakers is not None and not self._speakers.may_begin(topic, camera_id):
             return None
         with self._cameras.lock:
             track = self._cameras.remember(camera_id, self._clock.monotonic_ns())

@@ -47,6 +47,7 @@ class CameraTrack:
         self.recordings: list[Recording] = []
         self.gaps = GapFinder()
         self.run_id: str | None = None
+        self.speaker: str | None = None  # the key whose frames are taken: the ingest thread's own, without the lock
         self.frames = 0
         self.received_ns = 0
         self.known_since_ns = known_since_ns
@@ -54,6 +55,7 @@ class CameraTrack:
         self.lost_on_wire = 0
         self.rejected_by_recorder = 0
         self.refused_second_run = 0
+        self.refused_foreign_key = 0
         self.out_of_order = 0
         self.evicted_early = 0
         self.dropped_by_writer = 0
@@ -177,6 +179,7 @@ class CameraTrack:
             lost_on_wire=self.lost_on_wire,
             rejected_by_recorder=self.rejected_by_recorder,
             refused_second_run=self.refused_second_run,
+            refused_foreign_key=self.refused_foreign_key,
             out_of_order=self.out_of_order,
             evicted_early=self.evicted_early,
             dropped_by_writer=self.dropped_by_writer + sum(recording.dropped for recording in self.recordings),

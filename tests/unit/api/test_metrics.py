@@ -41,7 +41,7 @@ def parts_of() -> Any:
     )
     return SimpleNamespace(
         bus=SimpleNamespace(
-            timings=Timings(), captures={"cam1": capture}, received=5, lost=1, malformed=0, peers_refused=7
+            timings=Timings(), captures={"cam1": capture}, received=5, lost=1, malformed=0, refused=0, peers_refused=7
         ),
         gate=SimpleNamespace(failed_sign_ins=4, refused_hosts=1, refused_origins=2, refused_attempts=3),
         stream=SimpleNamespace(clients=2, max_clients=100),

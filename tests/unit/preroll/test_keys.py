@@ -1,4 +1,5 @@
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,10 @@ import pytest
 from preroll import keys
 from preroll.addresses import stays_on_this_machine
 from preroll.keys import Keys, KeysExist, KeysUnusable
+from preroll.security.client_keys import ClientFiles
 from preroll.settings import SettingsError
 from services.api.settings import ApiSettings
+from services.capture import own_key
 from services.capture.settings import CaptureSettings
 from services.recorder.settings import RecorderSettings
 
@@ -26,8 +29,9 @@ def test_a_service_reads_what_was_written(tmp_path: Path) -> None:
     keys.write_pairs(tmp_path)
     recorder, api = (Keys.load(tmp_path, name) for name in ("recorder", "api"))
     assert api.toward("recorder").server_public == recorder.server.public
-    assert api.clients()[recorder.client.public] == "recorder"
-    assert set(api.clients().values()) == {"recorder", "api", "capture"}
+    clients = ClientFiles(tmp_path / "public").read()
+    assert clients.key_of("recorder") == recorder.client.public.decode()
+    assert set(clients.by_key.values()) == clients.names == {"recorder", "api", "capture"}
 
 
 def test_secrets_are_their_owners_alone_and_all_differ(tmp_path: Path) -> None:
@@ -115,3 +119,48 @@ def test_keys_that_cannot_be_used_are_refused_at_start(monkeypatch: pytest.Monke
     monkeypatch.setenv("PREROLL_RECORDER_KEYS_DIR", str(tmp_path))
     with pytest.raises(SettingsError, match=r"PREROLL_RECORDER_KEYS_DIR='.*': .*server\.secret cannot be read"):
         RecorderSettings.load()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there the mode says nothing")
+def test_files_that_everybody_can_read_or_write_are_named(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    keys.write_pairs(tmp_path)
+    loaded = Keys.load(tmp_path, "capture")
+    assert loaded.exposed() == []
+    (tmp_path / "capture" / "client.secret").chmod(0o644)
+    (tmp_path / "public").chmod(0o777)
+    assert loaded.exposed() == [
+        f"{tmp_path}/capture/client.secret has mode 0644: everybody on this machine may read it",
+        f"{tmp_path}/public has mode 0777: everybody on this machine may write it",
+    ]
+
+
+def test_a_camera_takes_its_own_keys_where_there_are_some(tmp_path: Path) -> None:
+    keys.write_pairs(tmp_path, ["recorder", "api", "capture", "door", "hall-2"])
+    used = {
+        camera_id: own_key.load(tmp_path, camera_id).name
+        for camera_id in ("door", "door-3", "hall-2", "hall-3", "yard", "public", "api", "recorder")
+    }
+    assert used == {
+        "door": "door",
+        "door-3": "door",
+        "hall-2": "hall-2",
+        "hall-3": "capture",
+        "yard": "capture",
+        "public": "capture",
+        "api": "capture",
+        "recorder": "capture",
+    }
+
+
+def test_a_capture_knows_that_its_key_is_anothers(tmp_path: Path) -> None:
+    keys.write_pairs(tmp_path, ["recorder", "api", "capture", "door"])
+    (tmp_path / "door").rename(tmp_path / "given to door alone")
+    shared = own_key.load(tmp_path, "door")
+    assert shared.name == "capture"
+    assert own_key.why_foreign(shared, "door") == (
+        f"key 'capture' does not speak for camera 'door', which has a key of its own: give {tmp_path}/door to its capture"
+    )
+    assert own_key.why_foreign(shared, "yard") is None
+    (tmp_path / "public" / "capture.client").unlink()  # this machine's copy of the folder is an older one
+    assert own_key.why_foreign(shared, "door") is None
