@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from services.api import openapi, problems
-from services.api.connections import Connections
 from services.api.edge import Edge
 from services.api.guard import Guard
 from services.api.parts import Parts
@@ -28,12 +27,12 @@ class Assets(StaticFiles):
         return response
 
 
-def layered(app: ASGIApp, parts: Parts, connections: Connections) -> ASGIApp:
+def layered(app: ASGIApp, parts: Parts) -> ASGIApp:
     """The application behind its gate and its edge."""
     guarded: ASGIApp = Guard(app, parts.gate)
     if parts.settings.trusted_proxies is not None:
         guarded = ProxyHeadersMiddleware(guarded, parts.settings.trusted_proxies)  # type: ignore[arg-type, assignment]
-    return Edge(guarded, parts.clock, parts.boot_id, connections, parts.settings.send_timeout_s)
+    return Edge(guarded, parts.clock, parts.boot_id, parts.connections, parts.settings.send_timeout_s)
 
 
 def create_app(parts: Parts) -> FastAPI:

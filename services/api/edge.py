@@ -83,7 +83,9 @@ class Edge:
 
         try:
             await self._app(scope, bounded_receive, limited_send)
-        except (ClientStalled, ClientDisconnect):
+        except ClientDisconnect:
+            pass  # within its rights, and so often as it likes: no line in the log
+        except ClientStalled:
             log.info("client cut off or gone", extra={"fields": {"path": scope["path"]}})
         except Exception:
             # Where the handler of the application has answered already, this is its echo; it logged it.

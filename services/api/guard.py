@@ -20,6 +20,7 @@ from preroll.logs import fields
 from services.api.access import COOKIE, FAILURES_MAX, Failures, Keys, Role, Sessions
 from services.api.exposure import cannot_be_rebound, name_in
 from services.api.problems import Problem, response_of
+from services.api.sources import source_of
 
 log = logging.getLogger(__name__)
 
@@ -79,15 +80,15 @@ class Gate:
 
     def judge(self, presented: str, address: str) -> Role:
         """The role of a presented key; `Problem` 401 when it is wrong, 429 when too many were."""
-        now_s = time.monotonic()
-        if (wait_s := self._failures.wait_s(address, now_s)) > 0:
+        now_s, source = time.monotonic(), source_of(address)
+        if (wait_s := self._failures.wait_s(source, now_s)) > 0:
             self.refused_attempts += 1
             raise _locked_out(address, int(wait_s) + 1)
         role = self._keys.role_of(presented)
         if role is None:
             self.failed_sign_ins += 1
-            self._failures.note(address, presented, now_s)
-            if self._failures.wait_s(address, now_s) > 0:
+            self._failures.note(source, presented, now_s)
+            if self._failures.wait_s(source, now_s) > 0:
                 log.warning("keys are refused for a minute: too many wrong ones", extra=fields(address=address))
             raise _unauthorised("the key is wrong")
         return role

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from preroll import wire
 from preroll.process import resident_bytes
+from services.api.connections import REASONS
 from services.api.openapi import VERSION
 from services.api.parts import Parts
 from services.api.problems import Problem
@@ -87,7 +88,7 @@ def _counters(name: str, said: str, labels: _Labels, values: Iterable[tuple[_Lab
 
 
 def _api(parts: Parts) -> Iterator[Metric]:
-    bus, gate = parts.bus, parts.gate
+    bus, gate, connections = parts.bus, parts.gate, parts.connections
     build = (VERSION, platform.python_version())
     yield _gauges("build_info", "Always 1; the version is in its labels.", ("version", "python"), [(build, 1)])
     yield _gauge("api_memory_bytes", "Resident memory of the API.", resident_bytes())
@@ -96,6 +97,18 @@ def _api(parts: Parts) -> Iterator[Metric]:
     yield _counter("bus_messages_malformed", "Messages on the bus that were none.", bus.malformed)
     yield _counter("bus_messages_refused", "Messages on the bus that their sender's key may not say.", bus.refused)
     yield _counter("bus_peers_refused", "Connections to the bus without a known key.", bus.peers_refused)
+    yield _gauge("http_connections", "Open connections to the API.", len(connections))
+    yield _gauge("http_connections_max", "How many may be.", connections.most)
+    yield _counters(
+        "http_connections_cut",
+        "Connections that were cut: their peer did not finish its TLS handshake (tls), the headers of a request (request) "
+        "or its body (body) in time, or took nothing of an answer (reader); or they were idle, and all places taken (room), "
+        "or too many were from one address (source).",
+        ("reason",),
+        [((reason,), connections.cut[reason]) for reason in REASONS],
+    )
+    yield _counter("http_requests_malformed", "Requests that are not HTTP.", connections.malformed)
+    yield _counter("http_accepts_failed", "Connections that could not be accepted.", connections.failed_accepts)
     yield _gauge("log_clients", "Clients that follow /logs.", parts.stream.clients)
     yield _gauge("log_clients_max", "How many may.", parts.stream.max_clients)
     yield _gauge("live_clients", "Clients that look at live pictures.", parts.live.clients)

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from preroll.clock import BootId, Clock
 from preroll.process import Shutdown
 from services.api.bus_receiver import BusReceiver
+from services.api.connections import Connections
 from services.api.guard import Gate
 from services.api.live import Live
 from services.api.recorder_client import RecorderClient
@@ -23,6 +24,7 @@ class Parts:
     clock: Clock
     boot_id: BootId
     shutdown: Shutdown
+    connections: Connections
     recorder: RecorderClient
     bus: BusReceiver
     stream: Stream

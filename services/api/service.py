@@ -1,10 +1,8 @@
 """Puts the API together and runs it."""
 
 import asyncio
-import contextlib
 import logging
 import socket
-from collections.abc import Iterator
 
 import uvicorn
 import zmq
@@ -26,24 +24,19 @@ from services.api.app import create_app, layered
 from services.api.bus_receiver import BusReceiver
 from services.api.connections import Connections
 from services.api.guard import Gate
+from services.api.listener import bound_to
 from services.api.live import Live
 from services.api.parts import Parts
 from services.api.recorder_client import RecorderClient
+from services.api.server import Server, room_for
 from services.api.settings import ApiSettings
+from services.api.sources import SharedSources
 from services.api.stream import Stream
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 5
 CUT_OFF_S = 4  # after which clients that take nothing are cut off: what is open after GRACE_S is told as a failure
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its own signals: it would raise them again at its end."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 async def serve(settings: ApiSettings, shutdown: Shutdown, threads: Threads) -> None:
@@ -74,35 +67,42 @@ async def _serve(
         settings.recorder_timeout_s,
         keys.toward("recorder") if keys else None,
     )
+    most = room_for(settings.max_connections, descriptors.limit())
+    if most < settings.max_connections:
+        log.warning(
+            "fewer connections are taken: the limit of descriptors is too low",
+            extra=fields(connections=most, wanted=settings.max_connections, descriptors=descriptors.limit()),
+        )
+    connections = Connections(most, settings.send_timeout_s, SharedSources(settings.trusted_proxies))
     parts = Parts(
         settings=settings,
         clock=clock,
         boot_id=read_boot_id(),
         shutdown=shutdown,
+        connections=connections,
         recorder=recorder,
         bus=BusReceiver(context, settings.bus_bind, stream, guard.door("bus") if guard else None),
         stream=stream,
         live=Live(recorder, settings.live_fps, settings.max_live_clients),
         gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
     )
-    connections = Connections()
     server = Server(
         uvicorn.Config(
-            layered(create_app(parts), parts, connections),
-            http=connections.protocol(),
+            layered(create_app(parts), parts),
+            http="h11",
             ws="none",
             lifespan="on",
             proxy_headers=False,
             ssl_certfile=settings.tls_cert,
             ssl_keyfile=settings.tls_key,
-            host=settings.host,
-            port=settings.port,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_S,
             server_header=False,
             h11_max_incomplete_event_size=64 * 1024,
-        )
+        ),
+        bound_to(settings.host, settings.port),
+        connections,
     )
     loop = asyncio.get_running_loop()
 

@@ -1,6 +1,7 @@
 """A recorder that answers what a test tells it, over real ZeroMQ, and the API in this process, asking it."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -177,9 +178,11 @@ class RunningApi:
         self.clips_dir = folder / "clips"
         self.clips_dir.mkdir()
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        certificate = settings.get("tls_cert")
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{port}"
         self.bus_address = f"tcp://127.0.0.1:{bus}"
-        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+        trusted = ssl.create_default_context(cafile=certificate) if certificate else True
+        self.http = httpx.Client(base_url=self.url, timeout=10, trust_env=False, verify=trusted)
         self.shutdown = Shutdown()
         self._settings = ApiSettings(
             port=port,

@@ -1,7 +1,6 @@
 """The API over TLS, with a certificate that this test makes."""
 
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Final
 
@@ -13,29 +12,6 @@ from tests.support.processes import System
 from tests.support.waiting import wait_until
 
 OPERATE: Final = "operate-" + "o" * 16
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    kind = [
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=preroll",
-    ]
-    subprocess.run(
-        ["openssl", "req", *kind, "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)],
-        check=True,
-        capture_output=True,
-    )
-    return cert, key
 
 
 def test_with_a_certificate_the_api_serves_https_and_nothing_else(

@@ -11,7 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from preroll import wire
 from services.api import metrics
+from services.api.connections import Connections
 from services.api.examples import RESPONSES
+from services.api.sources import SharedSources
 from services.api.timings import Timings
 from tests.support.recorder import camera_of
 
@@ -43,6 +45,7 @@ def parts_of() -> Any:
         bus=SimpleNamespace(
             timings=Timings(), captures={"cam1": capture}, received=5, lost=1, malformed=0, refused=0, peers_refused=7
         ),
+        connections=Connections(most=512, send_timeout_s=15, shared=SharedSources(None)),
         gate=SimpleNamespace(failed_sign_ins=4, refused_hosts=1, refused_origins=2, refused_attempts=3),
         stream=SimpleNamespace(clients=2, max_clients=100),
         live=SimpleNamespace(clients=1, max_clients=32),
