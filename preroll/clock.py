@@ -16,7 +16,7 @@ BootId = NewType("BootId", str)
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
-UNIX_MAX_S = 4_102_444_800  # the year 2100: what lies beyond it is no date of an event
+UNIX_MAX_S = 4_102_444_800  # the year 2100: a moment beyond it is a mistake of whoever names it
 
 
 class Clock(Protocol):

@@ -30,6 +30,7 @@ from services.recorder.events.rules import (
     CommandRejected,
     Limits,
 )
+from services.recorder.events.schedule import due, why_passed
 from services.recorder.events.write_behind import Deferred
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
@@ -77,6 +78,7 @@ class Events:
         self._bus = bus
         self._clock = clock
         self._boot_id = boot_id
+        self._began_ns = clock.monotonic_ns()
         self._lock = threading.Lock()
         self._open: dict[str, OpenEvent] = {}
         self._is_closing = False
@@ -264,15 +266,11 @@ class Events:
             self._files.try_again()
             self._rows.try_again()
         for opened in self.active():
-            if opened.event.state == "scheduled" and opened.plan.window.from_ns <= now_ns:
-                with opened.lock:
-                    if opened.is_doomed:
-                        continue
-                    with self._cameras.lock:
-                        self._acceptance.begin_recordings(opened, now_ns)
-                    opened.event = clip_life.begun(opened.event)
-                    self._store(opened)
-                    self._start_writers(opened)
+            if opened.event.state == "scheduled":
+                try:
+                    self._attend(opened, now_ns)
+                except Exception:
+                    log.exception("scheduled event left alone", extra=fields(event_id=opened.event.event_id))
 
     # --- start and end of the recorder
 
@@ -282,16 +280,14 @@ class Events:
         On the same boot the plan holds; after a reboot the clocks have a new origin, and the wall clock, which named
         the moment, places it anew.
         """
-        facts = self._index.plan(event.event_id)
-        plan = EventPlan.from_json(facts) if facts else self._plan_from_record(event)
-        if plan.boot_id != self._boot_id:
-            offset_ns = self._clock.unix_ns() - self._clock.monotonic_ns()
-            plan = plan.moved_by(plan.anchor.unix_offset_ns - offset_ns, self._boot_id)
-        opened = OpenEvent(event, plan)
+        now_ns = self._clock.monotonic_ns()
+        running_ns = self._running.now_ns(now_ns)
+        noted_ns = running_ns if event.running_ns is None else min(event.running_ns, running_ns)
+        opened = OpenEvent(event, self._adopted_plan(event), noted_ns)
         with self._lock:
             self._open[event.event_id] = opened
-        if not self._clips.event_file(plan.folder).exists():
-            self._files.put(plan.folder, event)
+        if not self._clips.event_file(opened.plan.folder).exists():
+            self._files.put(opened.plan.folder, event)
         return opened
 
     def wait_stored(self, timeout_s: float) -> bool:
@@ -390,8 +386,67 @@ class Events:
             self._open.pop(opened.event.event_id, None)
         self.remove(opened.event, "asked")
 
-    def _plan_from_record(self, event: wire.Event) -> EventPlan:
-        offset_ns = self._clock.unix_ns() - self._clock.monotonic_ns()
+    def _attend(self, opened: OpenEvent, now_ns: int) -> None:
+        """Begin a scheduled event, or let it fail, or leave it for later. What fails here is this event alone."""
+        with opened.lock:
+            if opened.is_doomed or opened.event.state != "scheduled":
+                return
+            try:
+                if opened.plan.is_placed_by_wall:
+                    opened.plan = opened.plan.placed_by_wall(self._unix_offset_ns(), self._boot_id)
+                noted_ns = opened.event.running_ns if opened.running_ns is None else opened.running_ns
+                ran_ns = self._running.now_ns(now_ns) - (noted_ns or 0)
+                match due(opened.plan, now_ns, self._began_ns, ran_ns):
+                    case "now":
+                        self._begin(opened, now_ns)
+                    case "passed":
+                        self._fail(opened, why_passed(opened.plan, now_ns, ran_ns))
+            except Exception as err:
+                log.exception("scheduled event not begun", extra=fields(event_id=opened.event.event_id))
+                self._fail(opened, f"it could not be begun: {type(err).__name__}: {err}"[:1000])
+
+    def _begin(self, opened: OpenEvent, now_ns: int) -> None:
+        with self._cameras.lock:
+            self._acceptance.begin_recordings(opened, now_ns)
+        opened.event = clip_life.begun(opened.event)
+        lost = [clip for clip in opened.event.clips if clip.camera_id not in opened.recordings]
+        why = ("the camera is not known any more, and there is no room for another",)
+        opened.event = clip_life.with_clips(
+            opened.event, *(clip_life.failed(clip, clip.requested, why, {}) for clip in lost)
+        )
+        self._store(opened)
+        self._start_writers(opened)
+
+    def _fail(self, opened: OpenEvent, why: str) -> None:
+        """End an event of which nothing can be recorded."""
+        for recording in opened.recordings.values():
+            recording.end(why)
+        idle = [clip for clip in opened.event.clips if clip.state == "scheduled"]
+        opened.event = clip_life.with_clips(
+            opened.event, *(clip_life.failed(clip, clip.requested, (why,), {}) for clip in idle)
+        )
+        log.error("scheduled event failed: %s", why, extra=fields(event_id=opened.event.event_id))
+        self._store(opened)
+        self._files.put(opened.plan.folder, opened.event)
+        self._close_if_finished(opened)
+
+    def _adopted_plan(self, event: wire.Event) -> EventPlan:
+        plan: EventPlan | None = None
+        try:
+            facts = self._index.plan(event.event_id)
+            plan = EventPlan.from_json(facts) if facts else None
+        except (AttributeError, KeyError, TypeError, ValueError) as err:
+            about = fields(event_id=event.event_id, error=f"{type(err).__name__}: {err}"[:500])
+            log.error("the event's plan is damaged: made anew from its record", extra=about)
+        if plan is not None and plan.boot_id == self._boot_id and not plan.is_placed_by_wall:
+            return plan
+        offset_ns = self._unix_offset_ns()
+        return (plan or self._plan_from_record(event, offset_ns)).placed_by_wall(offset_ns, self._boot_id)
+
+    def _unix_offset_ns(self) -> int:
+        return self._clock.unix_ns() - self._clock.monotonic_ns()
+
+    def _plan_from_record(self, event: wire.Event, offset_ns: int) -> EventPlan:
         where = Anchor(event.triggered_unix_ns - offset_ns, event.received_unix_ns - offset_ns, offset_ns)
         window = Window.around(where.trigger_ns, event.pre_s, event.post_s)
         return EventPlan(self._boot_id, where, window, self._folder_of(event))

@@ -18,12 +18,16 @@ HELD_WITHIN_S: Final = 0.5  # less than the API waits before it asks again
 
 @dataclass(frozen=True, slots=True)
 class EventPlan:
-    """The recorder's own facts of an event, kept beside its record so that a restart can go on with it."""
+    """The recorder's own facts of an event, kept beside its record so that a restart can go on with it.
+
+    `is_placed_by_wall`: made on another boot, so that only the wall clock says where the moment lies on this one's.
+    """
 
     boot_id: str
     anchor: Anchor
     window: Window
     folder: str
+    is_placed_by_wall: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -34,27 +38,30 @@ class EventPlan:
             "from_ns": self.window.from_ns,
             "to_ns": self.window.to_ns,
             "folder": self.folder,
+            "is_placed_by_wall": self.is_placed_by_wall,
         }
 
     @classmethod
     def from_json(cls, facts: dict[str, Any]) -> "EventPlan":
-        """The plan that `as_json` gave; KeyError or TypeError when it is none."""
+        """The plan that `as_json` gave; KeyError, TypeError or ValueError when it is none."""
         return cls(
             str(facts["boot_id"]),
             Anchor(int(facts["trigger_ns"]), int(facts["received_ns"]), int(facts["unix_offset_ns"])),
             Window(int(facts["from_ns"]), int(facts["to_ns"])),
             str(facts["folder"]),
+            bool(facts.get("is_placed_by_wall", False)),
         )
 
-    def moved_by(self, shift_ns: int, boot_id: str) -> "EventPlan":
-        """The same plan on another boot's clock, which reads `shift_ns` more at the same moment."""
+    def placed_by_wall(self, unix_offset_ns: int, boot_id: str) -> "EventPlan":
+        """The same plan on the clock of the boot `boot_id`, to which `unix_offset_ns` is added for the wall clock's time."""
+        shift_ns = self.anchor.unix_offset_ns - unix_offset_ns
         anchor = Anchor(
             self.anchor.trigger_ns + shift_ns,
             self.anchor.received_ns + shift_ns,
-            self.anchor.unix_offset_ns - shift_ns,
+            unix_offset_ns,
         )
         window = Window(self.window.from_ns + shift_ns, self.window.to_ns + shift_ns)
-        return EventPlan(boot_id, anchor, window, self.folder)
+        return EventPlan(boot_id, anchor, window, self.folder, is_placed_by_wall=True)
 
     def span(self) -> wire.Span:
         """The window on the wall clock, by the event's own offset."""
@@ -73,6 +80,7 @@ class OpenEvent:
 
     event: wire.Event
     plan: EventPlan
+    running_ns: int | None = None  # when it was accepted, where that is not as its record says
     recordings: dict[str, Recording] = field(default_factory=dict)
     has_writers: bool = False
     is_doomed: bool = False  # deleted while recording: goes when its writers are done

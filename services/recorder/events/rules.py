@@ -4,9 +4,12 @@ Every refusal says which value broke which limit.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from preroll import wire
-from preroll.clock import NS_PER_S, UNIX_MAX_S, seconds
+from preroll.clock import NS_PER_S, seconds
+
+WALL_MAX_S: Final = 9_220_000_000  # the end of nanoseconds in 64 bits, less a day and more for windows around a moment
 
 
 class CommandRejected(Exception):
@@ -80,12 +83,12 @@ def check_reach(trigger_ns: int, now_ns: int, limits: Limits) -> None:
 
 
 def check_moment(where: Anchor) -> None:
-    """Raise when the anchor's wall time is none that a date can be made of."""
+    """Raise when the anchor's wall time cannot be written down. A clock that is only wrong costs no trigger."""
     unix_s = where.triggered_unix_ns // NS_PER_S
-    if not 0 <= unix_s <= UNIX_MAX_S:
+    if not 0 <= unix_s <= WALL_MAX_S:
         raise CommandRejected(
             "out_of_reach",
-            f"the trigger lies {unix_s} s after 1970, which is not from 0 to {UNIX_MAX_S} (the year 2100)",
+            f"the trigger lies {unix_s} s after 1970, which is not from 0 to {WALL_MAX_S} (the year 2262)",
         )
 
 

@@ -105,6 +105,11 @@ class Life:
         return self.clock
 
 
+@pytest.fixture(autouse=True)
+def _without_the_log_of_an_index_that_is_used_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Index, "_lay_out_log", lambda _: None)
+
+
 @pytest.fixture
 def life(tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> Iterator[Life]:
     made = Life(tmp_path, context)
