@@ -55,7 +55,7 @@ def create_app(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=problems.responses(401, 403, 421, 429, 500),
+        responses=problems.responses(400, 401, 403, 421, 429, 500),
         lifespan=lifespan,
     )
     app.state.parts = parts

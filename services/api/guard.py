@@ -6,10 +6,10 @@ a name of its own that it points here. Changing requests that a browser sends fo
 """
 
 import logging
+import re
 import time
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from preroll.logs import fields
 from services.api.access import COOKIE, FAILURES_MAX, Failures, Keys, Role, Sessions
-from services.api.exposure import cannot_be_rebound, name_in
+from services.api.exposure import MalformedHost, cannot_be_rebound, name_in
 from services.api.problems import Problem, response_of
 from services.api.sources import source_of
 
@@ -28,6 +28,7 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/sign-in", "/session"})
 OPEN_PREFIX: Final = "/static/"
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 PAGES: Final = ("/", "/viewer", "/ui/", "/docs")
+_COOKIE: Final = re.compile(rf"(?:^|;)[ \t]*{COOKIE}=([^;]*)")
 ADDRESS_MAX_CHARS: Final = 64  # a proxy may hand on anything in its place
 
 
@@ -51,23 +52,35 @@ class Gate:
         return role
 
     def _check_names(self, scope: Scope, headers: Headers) -> None:
-        host = headers.get("host", "")
-        if not self._keys.are_set and host and not cannot_be_rebound(name_in(host)):
+        host = headers.get("host")  # absent in HTTP/1.0 alone, which no browser speaks
+        if host is not None:
+            self._check_host(host)
+        if scope["method"] in READING:
+            return
+        for origin in headers.getlist("origin"):
+            _, _, authority = origin.partition("://")
+            if host is None or authority.lower() != host.lower():
+                self.refused_origins += 1
+                raise Problem(
+                    403,
+                    "foreign_origin",
+                    f"a page of {origin[:100]!r} may not change anything at {(host or '')[:100]!r}",
+                )
+        if headers.get("sec-fetch-site") == "cross-site":
+            self.refused_origins += 1
+            raise Problem(403, "foreign_origin", "a page of another site may not change anything here")
+
+    def _check_host(self, host: str) -> None:
+        try:
+            name = name_in(host)
+        except MalformedHost as err:
+            self.refused_hosts += 1
+            raise Problem(400, "malformed_host", str(err)) from None
+        if not self._keys.are_set and not cannot_be_rebound(name):
             self.refused_hosts += 1
             raise Problem(
                 421, "wrong_host", f"Host {host[:100]!r}: without a key only addresses and local names are served"
             )
-        if scope["method"] in READING:
-            return
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            self.refused_origins += 1
-            raise Problem(
-                403, "foreign_origin", f"a page of {origin[:100]!r} may not change anything at {host[:100]!r}"
-            )
-        if headers.get("sec-fetch-site") == "cross-site":
-            self.refused_origins += 1
-            raise Problem(403, "foreign_origin", "a page of another site may not change anything here")
 
     def _role_of(self, scope: Scope, headers: Headers) -> Role | None:
         if not self._keys.are_set:
@@ -136,11 +149,9 @@ def address_of(scope: Scope) -> str:
 
 def cookie_in(headers: Headers) -> str | None:
     """The session cookie of a request, if it has one."""
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return morsel.value if morsel is not None else None
+    # The standard library's parser takes seconds for some headers of this length (CVE-2024-7592).
+    found = _COOKIE.search(headers.get("cookie", ""))
+    return found[1].strip() if found is not None else None
 
 
 def role_in(request: Request) -> Role | None:

@@ -117,7 +117,7 @@ def _api(parts: Parts) -> Iterator[Metric]:
     yield _counter("sign_in_failures", "Wrong keys, in headers or in the sign-in form.", gate.failed_sign_ins)
     yield _counters(
         "requests_refused",
-        "Requests turned away before any route: host (a foreign Host without a key), origin (a page of another site), "
+        "Requests turned away before any route: host (a malformed Host, or without a key a foreign one), origin (a page of another site), "
         "attempts (too many wrong keys from that address).",
         ("reason",),
         [

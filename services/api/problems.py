@@ -107,7 +107,7 @@ def install(app: FastAPI) -> None:
         assert isinstance(err, HTTPException)
         code = _title(err.status_code).lower().replace(" ", "_")
         headers = dict(err.headers or {})
-        detail, where = str(err.detail), repr(request.url.path[:100])
+        detail, where = str(err.detail), repr(request.scope["path"][:100])
         if err.status_code == 405:
             headers["Allow"] = ", ".join(_allowed(app, request))
             detail = f"{request.method} is not possible at {where}; possible are {headers['Allow']}"
@@ -123,7 +123,7 @@ def install(app: FastAPI) -> None:
         if isinstance(err, ClientStalled | ClientDisconnect):  # no bug; the edge, which it reaches next, logs it
             return Response(status_code=500)
         log.error(
-            "request failed", exc_info=err, extra={"fields": {"path": request.url.path, "method": request.method}}
+            "request failed", exc_info=err, extra={"fields": {"path": request.scope["path"], "method": request.method}}
         )
         return response_of(Problem(500, "internal", "the API failed; its log says why"))
 
@@ -151,7 +151,8 @@ def invalid(faults: Any) -> Problem:
     """Values that break their rules; names each one, its value and the rule."""
     said = []
     for fault in list(faults)[:5]:
-        where = ".".join(str(step) for step in fault["loc"] if step not in ("body", "query", "path", "header"))
+        where = ".".join(str(step) for step in fault["loc"] if step not in ("body", "query", "path", "header"))[:80]
+        where = where.encode("utf-8", "backslashreplace").decode()  # JSON can name what UTF-8 cannot write
         value = repr(fault.get("input"))
         said.append(f"{where or 'body'}={value[:80]}: {fault['msg']}")
     return Problem(422, "invalid", "; ".join(said))

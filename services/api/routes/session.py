@@ -34,7 +34,7 @@ async def sign_in(request: Request, response: Response, parts: FromParts, body: 
         max_age=SESSION_S,
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=request.scope["scheme"] == "https",
     )
     return schemas.Session(role=role)
 
@@ -46,5 +46,5 @@ async def sign_out(request: Request, parts: FromParts) -> Response:
     if cookie is not None:
         parts.gate.sessions.revoke(cookie)
     signed_out = Response(status_code=204)
-    signed_out.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+    signed_out.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.scope["scheme"] == "https")
     return signed_out

@@ -3,11 +3,13 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preroll.addresses import is_loopback
 from preroll.settings import SettingsError
 from services.api.access import FAILURES_MAX, FAILURES_WINDOW_S, SESSION_S, Failures, Keys, Sessions
-from services.api.exposure import cannot_be_rebound, name_in
+from services.api.exposure import MalformedHost, cannot_be_rebound, name_in
 from services.api.settings import ApiSettings
 
 OPERATE = "operate-" + "o" * 16
@@ -104,13 +106,80 @@ def test_what_others_reach_is_no_loopback(host: str) -> None:
     [
         ("127.0.0.1:8000", True),
         ("[::1]:8000", True),
+        ("[2001:DB8::7]", True),
         ("localhost", True),
+        ("LOCALHOST:", True),
         ("api:8000", True),
+        ("preroll_api-1", True),
         ("evil.example:8000", False),
+        ("127.0.0.1.evil.example", False),
+        ("localhost.evil.example", False),
+        ("localhost.", False),
     ],
 )
 def test_only_a_name_with_a_dot_can_be_rebound(header: str, expected: bool) -> None:
     assert cannot_be_rebound(name_in(header)) is expected
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            "",
+            " ",
+            ".",
+            "..",
+            "a..b",
+            "-a",
+            "a-",
+            "a b",
+            "a/b",
+            "a@localhost",
+            "user:pw@localhost",
+            "localhost,evil.example",
+        ),
+        *(
+            "[",
+            "[::1",
+            "::1",
+            "[::1]]",
+            "[::1]x",
+            "[::1]:80:80",
+            "[::1%25eth0]",
+            "[fe80::1%eth0]",
+            "[127.0.0.1]",
+            "[v1.x]",
+        ),
+        *("127.0.0.1:80:evil.example", "localhost:80:80", "localhost:x", "localhost:65536", "localhost:-1", ":80"),
+        *(
+            "2130706433",
+            "0x7f000001",
+            "017700000001",
+            "127.1",
+            "0177.0.0.1",
+            "127.0.0.1.",
+            "1.2.3.4.5",
+            "256.1.1.1",
+            "a.7",
+        ),
+        *("l\xf6calhost", "%6cocalhost", "localhost%00", "localhost\t", "\u2488", "a" * 64, "a." * 150, "\uff11"),
+    ],
+)
+def test_what_is_no_host_is_refused_with_the_value(header: str) -> None:
+    with pytest.raises(MalformedHost) as refused:
+        name_in(header)
+    assert repr(header[:100]) in str(refused.value)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_host_or_refused(header: str) -> None:
+    try:
+        name = name_in(header)
+    except MalformedHost:
+        return
+    assert name == name.lower()
+    assert header.lower().startswith(name) or header.startswith("[")
+    cannot_be_rebound(name)
 
 
 @pytest.fixture
