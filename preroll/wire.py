@@ -150,6 +150,7 @@ RefusalCode = Literal[
     "too_many_commands",
     "too_many_events",
     "storage_full",
+    "index_unavailable",  # another program holds it, or the disk or the file is damaged
     "shutting_down",
     "busy",  # a part of the recorder waits for the disk: nothing was done, ask again
     "internal",

@@ -33,6 +33,7 @@ STATUS_OF: Final[dict[wire.RefusalCode, int]] = {
     "too_many_commands": 429,
     "too_many_events": 429,
     "storage_full": 507,
+    "index_unavailable": 503,
     "shutting_down": 503,
     "busy": 503,
     "internal": 500,

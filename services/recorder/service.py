@@ -15,6 +15,7 @@ from preroll.guard import Door, Guard, on_duty, warn_of_exposed
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
+from preroll.runtime.chore import Chore
 from preroll.runtime.signals import watch_signals
 from preroll.runtime.threads import Threads
 from preroll.runtime.watchdog import Heartbeat
@@ -27,6 +28,7 @@ from services.recorder.cameras.ingest import Ingest
 from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
 from services.recorder.events.rules import CommandRate, CommandRejected, Limits
+from services.recorder.recovery.reconcile import reconcile
 from services.recorder.settings import RecorderSettings
 from services.recorder.stages import Stages
 from services.recorder.store import running_notes
@@ -70,6 +72,7 @@ class Recorder:
         self._clips = ClipsDir(settings.clips_dir)
         settings.clips_dir.mkdir(parents=True, exist_ok=True)
         self._index = Index.open(settings.clips_dir / "index.sqlite")
+        reconcile(self._clips, self._index)
         self._cameras = Cameras(
             settings.ring_s, settings.ring_max_mb * MB, settings.backlog_max_mb * MB, settings.max_cameras, boot_id
         )
@@ -116,13 +119,14 @@ class Recorder:
         exempt_from_collection()
         log.info("recorder is ready", extra=fields(clips_dir=str(self._settings.clips_dir)))
         ticks = 0
+        remember_cameras = Chore("remembering the cameras", self._remember_cameras)
         with self._threads.watching("tick", STUCK_AFTER_S) as heartbeat:
             while not self._shutdown.wait(TICK_S):
                 heartbeat.beat()
                 self._events.tick()
                 ticks += 1
                 if ticks % STATUS_EVERY_TICKS == 0:
-                    self._remember_cameras()
+                    remember_cameras()
                     self._status.tell(self._bus)
         log.info("recorder ends", extra=fields(reason=self._shutdown.reason))
         self._events.close(CLOSE_S)
@@ -176,7 +180,7 @@ class Recorder:
     def _remember_cameras(self) -> None:
         with self._cameras.lock:
             camera_ids = [track.camera_id for track in self._cameras if track.frames]
-        self._index.remember_cameras(camera_ids)
+        self._index.remember_cameras(camera_ids, wait_s=0)
 
     def _figures(self) -> dict[str, Any]:
         return {

@@ -5,6 +5,7 @@ Each stage reports from its own thread; `Events` keeps the record.
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 from preroll import wire
@@ -18,7 +19,6 @@ from services.recorder.clips.writer import ClipWriter
 from services.recorder.events import clip_life
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
-from services.recorder.recovery.reconcile import reconcile
 from services.recorder.recovery.salvage import found_ready, salvage
 from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed
 from services.recorder.renditions.pool import EncodePool
@@ -75,17 +75,30 @@ class Stages:
 
     def resume(self) -> None:
         """Take up what an earlier life left: salvage recordings, keep the scheduled, queue what is not ready."""
-        reconcile(self._clips, self._index)
         for event in self._index.unfinished():
-            opened = self._events.adopt(event)
-            for clip in salvage(self._clips, opened.plan.folder, event, self._clock):
-                self._events.change_clip(event.event_id, clip.camera_id, lambda _, now=clip: now)  # type: ignore[misc]
+            self._unless_it_fails(event, self._take_up_recordings)
         self._events.wait_stored(RESUME_S)
         for event in self._index.waiting():
-            opened = self._events.opened(event.event_id) or self._events.adopt(event)
-            for clip in event.clips:
-                if clip.state == "saved":
-                    self._take_up(opened, clip)
+            self._unless_it_fails(event, self._take_up_saved)
+
+    @staticmethod
+    def _unless_it_fails(event: wire.Event, take_up: Callable[[wire.Event], None]) -> None:
+        """One event that cannot be taken up costs itself alone."""
+        try:
+            take_up(event)
+        except Exception:
+            log.exception("event not taken up, tried again at the next start", extra=fields(event_id=event.event_id))
+
+    def _take_up_recordings(self, event: wire.Event) -> None:
+        opened = self._events.adopt(event)
+        for clip in salvage(self._clips, opened.plan.folder, event, self._clock):
+            self._events.change_clip(event.event_id, clip.camera_id, lambda _, now=clip: now)  # type: ignore[misc]
+
+    def _take_up_saved(self, event: wire.Event) -> None:
+        opened = self._events.opened(event.event_id) or self._events.adopt(event)
+        for clip in event.clips:
+            if clip.state == "saved":
+                self._take_up(opened, clip)
 
     def _take_up(self, opened: OpenEvent, clip: wire.Clip) -> None:
         ready = found_ready(self._clips, opened.plan.folder, clip)

@@ -13,6 +13,7 @@ from preroll.logs import fields
 from preroll.process import Shutdown
 from preroll.runtime.watchdog import Heartbeat
 from services.recorder.events.rules import CommandRejected
+from services.recorder.store.database import IndexUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,8 @@ class ReplyLoop:
             return wire.Refused(code="malformed", message=str(err))
         except CommandRejected as err:
             return err.refusal
+        except IndexUnavailable as err:
+            return wire.Refused(code="index_unavailable", message=str(err)[:1000])
         except Exception as err:
             log.exception("request failed", extra=fields(error=str(err)))
             return wire.Refused(code="internal", message=f"{type(err).__name__}: {err}"[:1000])

@@ -6,6 +6,8 @@ thread while a slow disk takes its time.
 """
 
 import contextlib
+import errno
+import os
 import statistics
 from collections import deque
 from collections.abc import Iterator
@@ -28,6 +30,8 @@ _DEFAULT_PERIOD: Final = TICKS_PER_S // 30
 # A frame takes a few writes; each open clip holds one such buffer, and there may be fifty.
 _BUFFER_BYTES: Final = 64 * 1024
 _PERIODS_KEPT: Final = 301
+_FFMPEG_ERRNO_MIN: Final = 10_000
+_OF_THE_CONTENT: Final = frozenset({errno.EINVAL, errno.ERANGE, errno.EDOM, errno.ENOENT})
 _OPTIONS: Final = {
     "movflags": "hybrid_fragmented+frag_every_frame",
     "video_track_timescale": str(TICKS_PER_S),
@@ -145,8 +149,15 @@ class Unreadable(Exception):
     """The file is no MP4, or has no picture."""
 
 
+class ReadFailed(OSError):
+    """The system did not let the file be read: this says nothing about what is in it."""
+
+
 def read_frames(path: Path) -> Iterator[StoredFrame]:
-    """The frames of an original, in order, up to the last whole JPEG; `Unreadable` when it has none."""
+    """The frames of an original, in order, up to the last whole JPEG; `Unreadable` when it has none.
+
+    `ReadFailed` when the system does not let them be read, also after some of them.
+    """
     has_any = False
     try:
         with av.open(str(path), "r", format="mov") as container:
@@ -159,6 +170,7 @@ def read_frames(path: Path) -> Iterator[StoredFrame]:
                 yield StoredFrame(jpeg, packet.pts)
                 has_any = True
     except (av.FFmpegError, OSError, IndexError) as err:
+        _raise_if_of_the_system(path, err)
         if not has_any:
             raise Unreadable(f"{path.name}: {err}") from err
     if not has_any:
@@ -174,7 +186,16 @@ def read_times(path: Path) -> list[int]:
                 packet.pts * NS_PER_S // TICKS_PER_S for packet in packets if packet.size and packet.pts is not None
             ]
     except (av.FFmpegError, OSError, IndexError) as err:
+        _raise_if_of_the_system(path, err)
         raise Unreadable(f"{path.name}: {err}") from err
+
+
+def _raise_if_of_the_system(path: Path, err: Exception) -> None:
+    """Raise `ReadFailed` for an error of the disk, of rights or of too few descriptors."""
+    number = getattr(err, "errno", None)
+    # FFmpeg's own errors are four characters made a number, far beyond the system's.
+    if number is not None and 0 < number < _FFMPEG_ERRNO_MIN and number not in _OF_THE_CONTENT:
+        raise ReadFailed(number, os.strerror(number), str(path)) from err
 
 
 def median_period_ns(times_ns: list[int]) -> int:

@@ -1,5 +1,6 @@
 """Makes a proper original of one that nobody closed, after a crash or a failure of the disk."""
 
+from pathlib import Path
 from typing import Final
 
 from services.recorder.clips import mp4_boxes
@@ -8,6 +9,9 @@ from services.recorder.store.files import ClipPaths, ClipsDir
 from services.recorder.clips.original import OriginalWriter, Unreadable, read_frames
 
 _MARKER: Final = 0xFF
+_JPEG_START: Final = b"\xff\xd8\xff"
+_JPEG_END: Final = b"\xff\xd9"
+_CHUNK_BYTES: Final = 1 << 20
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -17,13 +21,18 @@ def reclaim(clips: ClipsDir, paths: ClipPaths) -> int:
     It is written anew, because after a failed sync the system may hold pages for written that are not. Where there is
     no space for that, the file itself is cut after its last whole frame, which players read as well. `WriteFailed` when
     that fails too; the part is then still there. The new name is durable after the next sync of the folder.
+
+    A part goes only where its frames are in the original, or it holds no picture. `WriteFailed` for one that holds some
+    and cannot be read as a film, `ReadFailed` for one that the system does not let be read: both stay.
     """
     part = paths.original_part
     if not part.exists():
         return count_frames(paths) if paths.original.exists() else 0
     try:
         return _rewrite(clips, paths)
-    except Unreadable:
+    except Unreadable as err:
+        if holds_picture(part):
+            raise WriteFailed(f"{err}; {part.name} is kept, it holds pictures") from err
         clips.remove(part)
         return 0
     except WriteFailed:
@@ -47,8 +56,8 @@ def _rewrite(clips: ClipsDir, paths: ClipPaths) -> int:
         for frame in frames:
             writer.write(frame.jpeg, frame.pts)
         writer.close()
-        clips.rename(paths.salvaged_part, paths.original)
-    except WriteFailed:
+        clips.rename_durably(paths.salvaged_part, paths.original)
+    except (WriteFailed, OSError):
         writer.abandon()
         clips.remove(paths.salvaged_part)
         raise
@@ -59,12 +68,27 @@ def _rewrite(clips: ClipsDir, paths: ClipPaths) -> int:
 def _cut(clips: ClipsDir, paths: ClipPaths) -> int:
     whole = mp4_boxes.measure(paths.original_part)
     if not whole.size_bytes:
-        clips.remove(paths.original_part)
-        return 0
+        raise WriteFailed(f"{paths.original_part.name} is kept: there is no space to write it anew, none of it is whole")
     with translated("cut", paths.original_part):
         clips.disk.truncate(paths.original_part, whole.size_bytes)
     clips.rename(paths.original_part, paths.original)
     return count_frames(paths)
+
+
+def holds_picture(path: Path) -> bool:
+    """Whether a whole JPEG may lie in the file, whatever its form: there is an end of image behind a start of image."""
+    has_begun = False
+    tail = b""
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            data = tail + chunk
+            begin = 0
+            if not has_begun and (begin := data.find(_JPEG_START)) >= 0:
+                has_begun = True
+            if has_begun and data.find(_JPEG_END, begin) >= 0:
+                return True
+            tail = data[-2:]
+    return False
 
 
 def size_of(jpeg: bytes) -> tuple[int, int]:

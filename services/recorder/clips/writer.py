@@ -172,7 +172,7 @@ class ClipWriter:
         """After a failure: how many frames could be kept, under the original's name."""
         try:
             return reclaim(self._clips, self._paths)
-        except WriteFailed as err:
+        except (WriteFailed, OSError) as err:
             log.error("clip not rescued", extra=self._about(error=str(err)))
             return 0
 

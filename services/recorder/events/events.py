@@ -32,9 +32,11 @@ from services.recorder.events.rules import (
 )
 from services.recorder.events.schedule import due, why_passed
 from services.recorder.events.write_behind import Deferred
+from services.recorder.store.database import IndexFull, IndexLocked, IndexUnavailable
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
+from services.recorder.store.removal import Removal
 from services.recorder.store.running_time import RunningTime
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,7 @@ class Events:
         self._began_ns = clock.monotonic_ns()
         self._lock = threading.Lock()
         self._open: dict[str, OpenEvent] = {}
+        self._removal = Removal(clips, index)
         self._is_closing = False
         self._accepted: queue.SimpleQueue[OpenEvent] = queue.SimpleQueue()
         self._try_again_ns = 0
@@ -132,8 +135,11 @@ class Events:
         try:
             self._index.put(opened.event, plan.as_json())
         except Exception as err:
-            self._abandon(opened)
-            raise CommandRejected("storage_full", f"the event could not be stored: {err}") from err
+            self._abandon(opened, err)
+            if not isinstance(err, IndexUnavailable):
+                raise
+            code: wire.RefusalCode = "storage_full" if isinstance(err, IndexFull) else "index_unavailable"
+            raise CommandRejected(code, f"the event could not be stored: {err}") from err
         accepted_ns = self._clock.monotonic_ns()
         with opened.lock:
             opened.event = clip_life.durable(opened.event, seconds(accepted_ns - plan.anchor.received_ns))
@@ -189,14 +195,17 @@ class Events:
             raise CommandRejected("wrong_state", f"event {command.event_id} is protected", event.state)
         opened = self.opened(command.event_id)
         if opened is None:
-            self.remove(event, "asked")
+            if not self.remove(event, "asked"):
+                raise CommandRejected("wrong_state", f"event {command.event_id} was changed meanwhile", event.state)
             return wire.Done()
         with opened.lock:
+            if not self._index.begin_deletion(command.event_id, opened.plan.folder) and opened.event.is_protected:
+                raise CommandRejected("wrong_state", f"event {command.event_id} is protected", opened.event.state)
+            self._index.forget(command.event_id)  # its folder goes when its writers are done
             opened.is_doomed = True
             is_busy = opened.is_recording and opened.has_writers
             for recording in opened.recordings.values():
                 recording.end("deleted")
-        self._index.delete(command.event_id)
         if not is_busy:
             self._remove_doomed(opened)
         return wire.Done()
@@ -211,7 +220,8 @@ class Events:
                 self._files.put(opened.plan.folder, opened.event)
             return wire.EventReply(event=opened.event)
         event = clip_life.protected(self.get(command.event_id), is_protected=command.is_protected)
-        self._index.put(event)
+        if not self._index.replace(event):
+            raise CommandRejected("unknown_event", f"event {command.event_id} does not exist")
         self._clips.write_event(self._folder_of(event), event)
         self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))
         return wire.EventReply(event=event)
@@ -240,20 +250,25 @@ class Events:
     def retire(self, event_id: str) -> bool:
         """Remove a finished event for retention, unless it is protected by now; whether it was."""
         event = self._index.get(event_id)
-        if event is None or event.is_protected or self.is_open(event_id):
+        return event is not None and not self.is_open(event_id) and self.remove(event, "retention")
+
+    def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> bool:
+        """Remove a finished event and its files, and tell it; false when there is none, or it is protected by now."""
+        folder = self._folder_of(event)
+        if not self._index.begin_deletion(event.event_id, folder):
             return False
-        self.remove(event, "retention")
+        self._files.forget(folder)
+        try:
+            self._removal.end(event.event_id, folder)
+        except WriteFailed:
+            self._index.cancel_deletion(event.event_id)
+            raise
+        self._tell_deleted(event, reason)
         return True
 
-    def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
-        """Remove a finished event and its files, and tell it."""
-        self._files.forget(self._folder_of(event))
-        self._clips.remove_event(self._folder_of(event))  # first: a row without a folder is dropped at start
-        self._index.delete(event.event_id)
-        self._bus.send(
-            lambda stamp: wire.EventDeleted.model_validate({**stamp, "event_id": event.event_id, "reason": reason})
-        )
-        log.info("event removed", extra=fields(event_id=event.event_id, reason=reason))
+    def end_deletions(self) -> None:
+        """Try again to remove what was deleted and is still there. `IndexUnavailable` when that cannot be read."""
+        self._removal.end_all(self.is_open)
 
     # --- time
 
@@ -314,19 +329,20 @@ class Events:
         opened = self.opened(command.event_id)
         event = opened.event if opened is not None else self._index.get(command.event_id)
         if event is None:
-            with self._lock:
-                if command.event_id in self._open:
-                    raise CommandRejected("conflict", f"event {command.event_id} is being deleted")
+            if self.is_open(command.event_id) or self._index.is_being_deleted(command.event_id):
+                raise CommandRejected("conflict", f"event {command.event_id} is being deleted")
             return None
         if event.fingerprint != command.fingerprint:
             raise CommandRejected("conflict", f"event {command.event_id} exists, with another request", event.state)
         return wire.EventReply(event=event)
 
-    def _abandon(self, opened: OpenEvent) -> None:
+    def _abandon(self, opened: OpenEvent, err: Exception) -> None:
         for recording in opened.recordings.values():
             recording.end("not accepted")
+        if isinstance(err, IndexLocked):
+            return  # the answer has waited as long as it may, and nothing was written
         with contextlib.suppress(sqlite3.Error):
-            self._index.delete(opened.event.event_id)
+            self._index.forget(opened.event.event_id)
 
     def _start_writers(self, opened: OpenEvent) -> None:
         assert self.stage is not None
@@ -384,7 +400,15 @@ class Events:
     def _remove_doomed(self, opened: OpenEvent) -> None:
         with self._lock:
             self._open.pop(opened.event.event_id, None)
-        self.remove(opened.event, "asked")
+        self._files.forget(opened.plan.folder)
+        self._removal.end_later(opened.event.event_id, opened.plan.folder)
+        self._tell_deleted(opened.event, "asked")
+
+    def _tell_deleted(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
+        self._bus.send(
+            lambda stamp: wire.EventDeleted.model_validate({**stamp, "event_id": event.event_id, "reason": reason})
+        )
+        log.info("event removed", extra=fields(event_id=event.event_id, reason=reason))
 
     def _attend(self, opened: OpenEvent, now_ns: int) -> None:
         """Begin a scheduled event, or let it fail, or leave it for later. What fails here is this event alone."""

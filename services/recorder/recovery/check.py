@@ -11,7 +11,7 @@ from typing import Final
 
 from preroll import wire
 from services.recorder.clips import sidecar
-from services.recorder.store.files import PART, ClipsDir, sha256_of
+from services.recorder.store.files import PART, ClipsDir, sha256_of, shown
 from services.recorder.store.index import Index
 
 INDEX_NAME: Final = "index.sqlite"
@@ -101,7 +101,7 @@ def _unlisted(clips: ClipsDir, folder: str, event: wire.Event) -> Iterator[str]:
     listed = {fact.path for clip in event.clips for fact in clip.files.values()} | {f"{folder}/event.json"}
     at_work = {clip.camera_id for clip in event.clips if clip.state in ("scheduled", "recording", "saved")}
     for path in sorted(clips.folder(folder).iterdir()):
-        name = clips.relative(path)
+        name = shown(clips.relative(path))
         if name in listed or path.name.partition(".")[0] in at_work:
             continue
         what = "left behind by a crash" if path.name.endswith(PART) else "not in the index"

@@ -14,19 +14,23 @@ from preroll import wire
 from preroll.logs import fields
 from services.recorder.clips import sidecar
 from services.recorder.events import clip_life
-from services.recorder.store.files import sha256_of
+from services.recorder.store.files import EVENT_FILE, camera_of_sidecar, read_document, sha256_of, shown
 
 log = logging.getLogger(__name__)
 
 
 def event_in(folder: Path) -> wire.Event | None:
-    """The event of `folder`, each clip as its sidecar has it; `None` when no file there describes an event."""
-    record = _record_in(folder)
-    documents = _sidecars_in(folder)
+    """The event of `folder`, each clip as its sidecar has it; `None` when no file there describes an event.
+
+    A document that cannot be read is logged, and costs itself alone.
+    """
+    record, documents, problems = _documents_in(folder)
     copies = [document.event for document in documents.values()]
     known = [record, *copies] if record is not None else copies
     if not known:
         return None
+    for name, problem in problems.items():
+        log.error("%s cannot be read: %s", shown(name), problem, extra=fields(folder=folder.name))
     event = max(known, key=lambda each: each.revision)  # the first of equals
     if event.revision == 0 and copies:
         # Written before there were revisions: then an amended window was noted in the sidecars alone.
@@ -34,29 +38,49 @@ def event_in(folder: Path) -> wire.Event | None:
     return clip_life.with_clips(event, *(_with_sidecar(document.clip, path) for path, document in documents.items()))
 
 
-def _record_in(folder: Path) -> wire.Event | None:
-    path = folder / "event.json"
-    try:
-        return wire.Event.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as err:
-        log.error("event file cannot be read", extra=fields(folder=folder.name, error=str(err)[:500]))
-        return None
-
-
-def _sidecars_in(folder: Path) -> dict[Path, sidecar.Sidecar]:
-    found: dict[Path, sidecar.Sidecar] = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.name == "event.json":
-            continue
+def _documents_in(folder: Path) -> tuple[wire.Event | None, dict[Path, sidecar.Sidecar], dict[str, str]]:
+    """The event's record, the sidecars, and what is wrong with the others."""
+    record: wire.Event | None = None
+    documents: dict[Path, sidecar.Sidecar] = {}
+    problems: dict[str, str] = {}
+    for name in _names_in(folder):
+        path = folder / name
         try:
-            found[path] = sidecar.parse(path.read_bytes())
+            data = read_document(path)
+            if name == EVENT_FILE and (record := _record_of(data)) is not None:
+                continue
+            documents[path] = sidecar.parse(data)
         except (OSError, sidecar.SidecarDamaged) as err:
-            log.error("sidecar cannot be read", extra=fields(folder=folder.name, file=path.name, error=str(err)[:500]))
-    return found
+            problems[name] = str(err)[:500]
+    if record is None:
+        problems.setdefault(EVENT_FILE, "missing")
+    return record, documents, problems
+
+
+def _names_in(folder: Path) -> list[str]:
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError as err:
+        log.error(
+            "folder left out, it cannot be read", extra=fields(folder=folder.name, error=err.strerror or str(err))
+        )
+        return []
+    return [name for name in names if name == EVENT_FILE or camera_of_sidecar(name) is not None]
+
+
+def _record_of(data: bytes) -> wire.Event | None:
+    """`None` also for the sidecar of a camera named `event`: before it had a name of its own, the two were one file."""
+    try:
+        return wire.Event.model_validate_json(data)
+    except ValidationError:
+        return None
 
 
 def _with_sidecar(clip: wire.Clip, path: Path) -> wire.Clip:
     """The clip with its sidecar among its files: a sidecar does not list itself."""
     name = path.relative_to(path.parent.parent.parent).as_posix()
-    fact = wire.FileFact(path=name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+    try:
+        fact = wire.FileFact(path=name, size_bytes=path.stat().st_size, sha256=sha256_of(path))
+    except OSError:
+        return clip
     return clip_life.with_files(clip, {**clip.files, "sidecar": fact})

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from preroll import wire
 from preroll.clock import Clock
@@ -13,35 +13,49 @@ from services.recorder.clips.original import Unreadable, read_frames
 from services.recorder.clips.repair import count_frames, reclaim
 from services.recorder.clips.result import ClipFacts, Written, settle
 from services.recorder.events import clip_life
+from services.recorder.recovery.remnants import remove_remnants
 from services.recorder.store.disk import WriteFailed
-from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.files import ClipPaths, ClipsDir, read_document, sha256_of
 
 log = logging.getLogger(__name__)
 
 ENDED: Final = "the recorder was ended while recording"
+_WORDS_MAX: Final = 2000
 
 
 def salvage(clips: ClipsDir, folder: str, event: wire.Event, clock: Clock) -> tuple[wire.Clip, ...]:
-    """The clips of `event` that were being recorded, as they now are: saved or failed. Removes stray files.
+    """The clips of `event` that were being recorded, as they now are: saved or failed. Removes remnants of the others.
 
-    Clips in other states are left as they are, but for the parts of their renditions, which are made again. Raises
-    nothing of the disk: what cannot be had is a failed clip, and its part is kept.
+    Raises nothing: what cannot be had is a failed clip, which says why, and its part is kept.
     """
-    unreclaimed: set[str] = set()
     done: list[wire.Clip] = []
     for clip in event.clips:
-        if clip.state == "recording":
-            try:
-                done.append(_salvaged(clips, folder, event, clip, clock))
-            except (WriteFailed, OSError) as err:
-                unreclaimed.add(clip.camera_id)
-                done.append(clip_life.failed(clip, clip.requested, (f"{ENDED}; {err}",), clip.files))
-    for clip in done:
-        about = fields(event_id=event.event_id, camera_id=clip.camera_id, state=clip.state)
-        log.warning("clip salvaged after a crash", extra=about)
-    for name in clips.remove_strays(folder, frozenset(unreclaimed)):
-        log.info("stray file removed", extra=fields(event_id=event.event_id, file=name))
+        about = fields(event_id=event.event_id, camera_id=clip.camera_id)
+        now, is_reclaimed = clip, True
+        try:
+            if clip.state == "recording":
+                now = _salvaged(clips, folder, event, clip, clock)
+            elif clip.state == "scheduled":
+                continue
+        except Exception as err:
+            if not isinstance(err, WriteFailed | OSError):
+                log.exception("clip cannot be salvaged", extra=about)
+            why = f"{ENDED}; {err}"[:_WORDS_MAX]
+            now, is_reclaimed = clip_life.failed(clip, clip.requested, (why,), clip.files), False
+        if now is not clip:
+            done.append(now)
+            log.warning("clip salvaged after a crash", extra=fields(**about["fields"], state=now.state))
+        if is_reclaimed:
+            _remove_remnants(clips, folder, now, about)
     return tuple(done)
+
+
+def _remove_remnants(clips: ClipsDir, folder: str, clip: wire.Clip, about: dict[str, dict[str, Any]]) -> None:
+    try:
+        for name in remove_remnants(clips, folder, clip):
+            log.info("remnant removed", extra=fields(**about["fields"], file=name))
+    except OSError as err:
+        log.error("remnants left, they cannot be read: %s", err, extra=about)
 
 
 def found_ready(clips: ClipsDir, folder: str, clip: wire.Clip) -> wire.Clip | None:
@@ -70,19 +84,32 @@ def _salvaged(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, 
 def _stated(clips: ClipsDir, paths: ClipPaths) -> wire.Clip | None:
     """The clip as its sidecar has it: the crash came after everything was on disk, before the index knew.
 
-    An original that a ready clip does not keep goes: it may be all that the crash left undone.
+    An original that a ready clip does not keep goes: it may be all that the crash left undone. But only when the
+    rendition is, byte for byte, the one that the sidecar describes.
     """
     try:
-        clip = sidecar.parse(paths.sidecar.read_bytes()).clip
-        pictures = [fact for kind, fact in clip.files.items() if kind in ("original", "clip")]
-        is_there = bool(pictures) and all((clips.root / fact.path).exists() for fact in pictures)
-        if clip.state not in ("saved", "ready", "failed") or (clip.state != "failed" and not is_there):
+        clip = sidecar.parse(read_document(paths.sidecar)).clip
+        pictures = [fact for kind, fact in clip.files.items() if kind in {"original", "clip"}]
+        if clip.state not in {"saved", "ready", "failed"}:
             return None
-        if clip.state == "ready" and "original" not in clip.files:
+        if clip.state != "failed" and not (pictures and all(_is_there(clips, fact) for fact in pictures)):
+            return None
+        if clip.state == "ready" and "original" not in clip.files and paths.original.exists():
+            if not all(_is_whole(clips, fact) for fact in pictures):
+                return None
             clips.remove(paths.original)
         return clip_life.with_files(clip, {**clip.files, "sidecar": clips.hashed_fact(paths.sidecar)})
     except (OSError, sidecar.SidecarDamaged):
         return None
+
+
+def _is_there(clips: ClipsDir, fact: wire.FileFact) -> bool:
+    path = clips.root / fact.path
+    return path.is_file() and path.stat().st_size == fact.size_bytes
+
+
+def _is_whole(clips: ClipsDir, fact: wire.FileFact) -> bool:
+    return fact.sha256 is not None and sha256_of(clips.root / fact.path) == fact.sha256
 
 
 def _put_poster(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts) -> None:
@@ -93,5 +120,5 @@ def _put_poster(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts) -> None:
             if index == facts.trigger_frame:
                 clips.put(paths.poster, frame.jpeg)
                 return
-    except (Unreadable, WriteFailed) as err:
+    except (Unreadable, WriteFailed, OSError) as err:
         log.warning("poster not written", extra=fields(camera_id=paths.camera_id, error=str(err)))

@@ -40,6 +40,10 @@ class EventOwner(Protocol):
         """Remove the event, unless it is protected or gone by now; whether it was. Raises what the disk raises."""
         ...
 
+    def end_deletions(self) -> None:
+        """Try again to remove what was deleted and is still there."""
+        ...
+
 
 class Cleaner:
     """Keeps the clips directory within its limits."""
@@ -72,6 +76,7 @@ class Cleaner:
         self._removal = Chore("removal of events", self._make_room)
         self._looking = Chore("look at the disk", self._see_disk)
         self._settling = Chore("settling of the index", index.settle)
+        self._ending = Chore("end of deletions", events.end_deletions)
         self.disk = clips.usage(self._clips_bytes, limits.min_free_bytes)
 
     def start(self, threads: Threads) -> None:
@@ -115,7 +120,7 @@ class Cleaner:
             self._note_at_ns = self._monotonic_ns + NOTE_EVERY_NS
             self._writing()
             self._counting()
-        for chore in (self._removal, self._looking, self._settling):
+        for chore in (self._ending, self._removal, self._looking, self._settling):
             chore()
 
     # --- parts

@@ -3,16 +3,20 @@
     <date>/<event_id>/event.json                    the accepted event
     <date>/<event_id>/<camera_id>.original.mp4      the clip as the camera sent it
     <date>/<event_id>/<camera_id>.mp4               its rendition for browsers
-    <date>/<event_id>/<camera_id>.jpg, .json        the trigger frame, the sidecar
+    <date>/<event_id>/<camera_id>.jpg, .json        the trigger frame, the sidecar (of a camera `event`: .sidecar.json)
     …/*.part                                        being written; after a crash salvaged or removed
 
 Rule: a file under its own name is whole and on disk; whatever is not yet so ends in `.part`.
 """
 
 import contextlib
+import errno
 import hashlib
+import logging
+import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,13 +25,19 @@ from typing import Final
 
 from preroll import wire
 from preroll.clock import NS_PER_S
+from preroll.logs import fields
 from services.recorder.store.disk import Disk, WriteFailed, translated
 from services.recorder.store.output_file import OutputFile
 
+log = logging.getLogger(__name__)
+
 PART: Final = ".part"
+EVENT_FILE: Final = "event.json"
+_SIDECAR_OF_EVENT: Final = "event.sidecar.json"  # of a camera named `event`: `event.json` is the event's own
 _DELETED: Final = ".deleted-"
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _HASH_CHUNK_BYTES: Final = 1 << 20
+_DOCUMENT_MAX_BYTES: Final = 64 << 20  # a sidecar of an hour at 120 fps has 10 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class ClipPaths:
 
     @property
     def sidecar(self) -> Path:
-        return self.folder / f"{self.camera_id}.json"
+        return self.folder / _sidecar_name(self.camera_id)
 
     def by_kind(self) -> dict[wire.FileKind, Path]:
         return {"clip": self.clip, "original": self.original, "poster": self.poster, "sidecar": self.sidecar}
@@ -91,7 +101,7 @@ class ClipsDir:
         return self.root / folder
 
     def event_file(self, folder: str) -> Path:
-        return self.root / folder / "event.json"
+        return self.root / folder / EVENT_FILE
 
     def write_event(self, folder: str, event: wire.Event) -> None:
         """Write the event's record, durably; its folder is made when missing. `WriteFailed` when that fails."""
@@ -148,7 +158,7 @@ class ClipsDir:
             self.disk.sync_folder(folder)
 
     def remove(self, path: Path) -> None:
-        """Remove a file, if it is there. A failure is not an error: what ends in `.part` is removed at start again."""
+        """Remove a file, if it is there. A failure is not an error: a `.part` is judged again at start."""
         with contextlib.suppress(OSError):
             self.disk.remove(path)
 
@@ -176,46 +186,86 @@ class ClipsDir:
         )
 
     def folders(self) -> Iterator[str]:
-        """The folders of all events on disk, relative to the root."""
+        """The folders on disk that may be events', relative to the root. What cannot be read is logged and left out."""
         for date in self._dates():
-            for event_id in sorted(_names_in(self.root / date)):
-                if not event_id.startswith(_DELETED) and (self.root / date / event_id).is_dir():
-                    yield f"{date}/{event_id}"
+            for name in _folders_in(self.root / date):
+                if wire.is_event_id(name):
+                    yield f"{date}/{name}"
+
+    def _dates(self) -> list[str]:
+        # A volume's root may hold what is not ours, such as lost+found.
+        return [name for name in _folders_in(self.root) if _DATE.fullmatch(name)]
 
     # --- removing
 
     def remove_event(self, folder: str) -> None:
-        """Remove an event's folder. A crash in between leaves one that `remove_deleted` ends, never half an event."""
+        """Remove an event's folder; `WriteFailed` when it stays."""
+        doomed = self.doom(folder)
+        if doomed is not None:
+            self.remove_doomed(doomed)
+
+    def doom(self, folder: str) -> Path | None:
+        """Give an event's folder, durably, a name by which `remove_deleted` knows it; `None` when there is no folder.
+
+        `WriteFailed` when it keeps its name. Of a link to a folder the link alone goes.
+        """
         path = self.root / folder
-        doomed = path.with_name(_DELETED + path.name)
-        if path.is_dir():
-            shutil.rmtree(doomed, ignore_errors=True)
-            self.rename_durably(path, doomed)
+        with translated("remove the folder", path):
+            try:
+                mode = path.lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            if stat.S_ISLNK(mode):
+                self.disk.remove(path)
+                return None
+        if not stat.S_ISDIR(mode):
+            return None  # it never was the event's
+        doomed = _free_name(path.with_name(_DELETED + path.name))
+        self.rename_durably(path, doomed)
+        return doomed
+
+    @staticmethod
+    def remove_doomed(doomed: Path) -> None:
+        """Remove the folder; what cannot be removed is tried again at the next start."""
         shutil.rmtree(doomed, ignore_errors=True)
+        if os.path.lexists(doomed):
+            log.error("not removed to its end, tried again at the next start", extra=fields(path=shown(str(doomed))))
         with contextlib.suppress(OSError):
-            path.parent.rmdir()  # the last event of its date
+            doomed.parent.rmdir()  # the last event of its date
 
     def remove_deleted(self) -> None:
         """At start: end the removals that a crash interrupted."""
         for date in self._dates():
-            for name in _names_in(self.root / date):
-                if name.startswith(_DELETED):
-                    shutil.rmtree(self.root / date / name, ignore_errors=True)
+            for name in _folders_in(self.root / date):
+                deleted = name.removeprefix(_DELETED).partition(".")[0]
+                if name.startswith(_DELETED) and wire.is_event_id(deleted):
+                    self.remove_doomed(self.root / date / name)
 
-    def _dates(self) -> list[str]:
-        # A volume's root may hold what is not ours, such as lost+found.
-        return sorted(name for name in _names_in(self.root) if _DATE.fullmatch(name))
 
-    def remove_strays(self, folder: str, keep: frozenset[str] = frozenset()) -> tuple[str, ...]:
-        """Remove every `.part` in an event's folder but those of the cameras in `keep`; the names of what went."""
-        strays = tuple(
-            name
-            for name in sorted(_names_in(self.root / folder))
-            if name.endswith(PART) and name.partition(".")[0] not in keep
-        )
-        for name in strays:
-            self.remove(self.root / folder / name)
-        return strays
+def read_document(path: Path) -> bytes:
+    """The contents of a document of ours; `OSError` for what cannot be one: no regular file, or a far too large one."""
+    facts = path.stat()
+    if not stat.S_ISREG(facts.st_mode):  # to open a pipe would wait for its writer
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if facts.st_size > _DOCUMENT_MAX_BYTES:
+        raise OSError(errno.EFBIG, f"{facts.st_size} bytes, a document has at most {_DOCUMENT_MAX_BYTES}", str(path))
+    return path.read_bytes()
+
+
+def shown(name: str) -> str:
+    """A name from the disk for people and logs: bytes that are not UTF-8 are written out."""
+    return name.encode(errors="backslashreplace").decode()
+
+
+def _sidecar_name(camera_id: str) -> str:
+    name = f"{camera_id}.json"
+    return _SIDECAR_OF_EVENT if name == EVENT_FILE else name
+
+
+def camera_of_sidecar(name: str) -> str | None:
+    """The camera whose sidecar bears this name; `None` for every other name."""
+    camera_id = name.partition(".")[0]
+    return camera_id if wire.is_camera_id(camera_id) and name == _sidecar_name(camera_id) else None
 
 
 def sha256_of(path: Path) -> str:
@@ -227,8 +277,31 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _names_in(folder: Path) -> list[str]:
+def _folders_in(folder: Path) -> list[str]:
+    """Names of the folders in `folder`, and of links to folders, in order."""
+    found: list[str] = []
     try:
-        return [path.name for path in folder.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                try:
+                    if entry.is_dir():
+                        found.append(entry.name)
+                except OSError as err:  # such as a link to itself
+                    _log_unreadable(folder / entry.name, err)
+    except FileNotFoundError:
         return []
+    except OSError as err:
+        _log_unreadable(folder, err)
+    return sorted(found)
+
+
+def _log_unreadable(path: Path, err: OSError) -> None:
+    log.error("left out, it cannot be read", extra=fields(path=shown(str(path)), error=err.strerror or str(err)))
+
+
+def _free_name(path: Path) -> Path:
+    number, free = 1, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free

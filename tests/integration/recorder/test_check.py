@@ -11,6 +11,7 @@ import pytest
 from preroll import wire
 from services.recorder.clips.describe import hashed, restate
 from services.recorder.recovery import check
+from services.recorder.recovery.reconcile import reconcile
 from services.recorder.store.files import ClipPaths, ClipsDir
 from services.recorder.store.index import Index
 from tests.support.clips import Take, Writing
@@ -120,5 +121,7 @@ def test_command_says_that_the_index_is_missing_or_damaged(tmp_path: Path) -> No
 def test_nothing_differs_from_an_index_that_was_rebuilt(tmp_path: Path) -> None:
     take, event = saved_event(tmp_path)
     ClipsDir(tmp_path).write_durably(take.paths(tmp_path).folder / "event.json", event.model_dump_json().encode())
-    Index.open(tmp_path / "index.sqlite").close()
+    index = Index.open(tmp_path / "index.sqlite")
+    reconcile(ClipsDir(tmp_path), index)
+    index.close()
     assert run_check(tmp_path) == (0, "1 events, 0 differences\n")

@@ -18,6 +18,7 @@ from preroll.runtime.threads import Threads
 from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
 from services.recorder.events.rules import Limits
+from services.recorder.recovery.reconcile import reconcile
 from services.recorder.store import running_notes
 from services.recorder.store.cleaner import TRY_AGAIN_NS, Cleaner
 from services.recorder.store.disk import Disk
@@ -62,6 +63,7 @@ class Life:
         self.disk = StuckDisk()
         self.clips = ClipsDir(root, self.disk)
         self.index = Index.open(root / "index.sqlite")
+        reconcile(self.clips, self.index)
         self.running = running_notes.go_on(self.clips, self.index, self.clock, boot_id)
         bus = BusSender(context, "inproc://nobody", "recorder", "here", self.clock)
         cameras = Cameras(10, 100_000_000, 10_000_000, 4, boot_id)
@@ -355,7 +357,10 @@ def test_an_index_of_before_the_update_is_read_and_written(tmp_path: Path) -> No
     index.put(event("ev1"))
     index.close()
     old = sqlite3.connect(path)
-    old.executescript("DROP TABLE running; DROP INDEX event_oldest; ALTER TABLE event DROP COLUMN running_ns;")
+    old.executescript(
+        "DROP TABLE running; DROP INDEX event_oldest; ALTER TABLE event DROP COLUMN running_ns; "
+        "DROP TABLE deletion; PRAGMA user_version = 2;"
+    )
     old.close()
     for _ in range(2):
         index = Index.open(path)

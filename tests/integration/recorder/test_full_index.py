@@ -1,6 +1,5 @@
 """The disk is too full for a row of the index: the event goes on, and its row follows when there is room."""
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import CommandRejected, Limits
 from services.recorder.store import running_notes
+from services.recorder.store.database import IndexFull
 from services.recorder.store.disk import Disk
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
@@ -32,7 +32,7 @@ class FullIndex(Index):
 
     def put(self, event: wire.Event, plan: dict[str, Any] | None = None) -> None:
         if self.is_full:
-            raise sqlite3.OperationalError("database or disk is full")
+            raise IndexFull("no space for index.sqlite")
         super().put(event, plan)
 
 

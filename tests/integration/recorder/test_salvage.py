@@ -1,17 +1,24 @@
 """Parts that were cut anywhere, journals that are gone, sidecars that are damaged."""
 
+import errno
+import itertools
+import os
+import resource
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import av
 import msgspec
 import pytest
 
 from preroll import wire
-from services.recorder.clips import sidecar
+from services.recorder.clips import original, sidecar
 from services.recorder.clips.describe import UNKNOWN_RUN, hashed, restate
 from services.recorder.clips.mp4_boxes import measure
-from services.recorder.clips.original import OriginalWriter, read_frames, ticks
+from services.recorder.clips.original import OriginalWriter, StoredFrame, read_frames, ticks
 from services.recorder.clips.repair import reclaim, size_of
+from services.recorder.recovery import salvage as salvage_module
 from services.recorder.recovery.salvage import found_ready, salvage
 from services.recorder.store.files import ClipsDir
 from tests.support.clips import Take, Writing
@@ -134,7 +141,9 @@ def make_ready(take: Take, root: Path) -> wire.Clip:
     clips, paths = ClipsDir(root), take.paths(root)
     shutil.copyfile(paths.original, paths.clip)
     saved = written.applied_to(take.event.clips[0])
-    files = {kind: fact for kind, fact in saved.files.items() if kind != "original"} | {"clip": clips.fact(paths.clip)}
+    files = {kind: fact for kind, fact in saved.files.items() if kind != "original"} | {
+        "clip": clips.hashed_fact(paths.clip)
+    }
     ready = saved.model_copy(update={"state": "ready", "files": files, "ready_after_s": 0.4})
     return restate(clips, take.plan.folder, take.event, ready)
 
@@ -166,6 +175,107 @@ def test_clip_whose_rendition_is_not_there_is_not_found_ready(tmp_path: Path) ->
     (clip,) = salvage(clips, folder, take.event, HandClock())
     assert (clip.state, clip.complete) == ("saved", True)
     assert paths.original.exists()
+
+
+def test_original_stays_where_the_rendition_is_not_the_one_that_the_sidecar_describes(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    ready = make_ready(take, tmp_path)
+    clips, paths, folder = ClipsDir(tmp_path), take.paths(tmp_path), take.plan.folder
+    whole = paths.clip.read_bytes()
+    for spoilt in (b"", whole[:-100], bytes(len(whole))):
+        paths.clip.write_bytes(spoilt)
+        assert found_ready(clips, folder, ready.model_copy(update={"state": "saved"})) is None
+        (clip,) = salvage(clips, folder, take.event, HandClock())
+        assert (clip.state, paths.original.exists()) == ("saved", True)
+
+
+def without_descriptors(do: Callable[[], object]) -> object:
+    """What `do` gives while the process can open no file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    held: list[int] = []
+    try:
+        while True:
+            held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return do()
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_part_that_cannot_be_read_for_want_of_descriptors_is_kept(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    part = leave_part(take, tmp_path)
+    data = part.read_bytes()
+    clips = ClipsDir(tmp_path)
+    clip = without_descriptors(lambda: salvage(clips, take.plan.folder, take.event, HandClock()))[0]  # type: ignore[index]
+    assert clip.state == "failed"
+    assert "Too many open files" in clip.shortfall[0]
+    assert part.read_bytes() == data
+    (clip,) = salvage(clips, take.plan.folder, take.event, HandClock())
+    assert clip.state == "saved"
+
+
+@pytest.mark.parametrize("after", [0, 5])
+def test_part_that_the_disk_does_not_give_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    take = Take.of(frames(COUNT))
+    part = leave_part(take, tmp_path)
+    data = part.read_bytes()
+
+    def failing(path: Path) -> Iterator[StoredFrame]:
+        yield from itertools.islice(read_frames(path), after)
+        original._raise_if_of_the_system(path, av.error.OSError(errno.EIO, "Input/output error", str(path)))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.recorder.clips.repair.read_frames", failing)
+        (clip,) = salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    assert (clip.state, part.read_bytes()) == ("failed", data)
+    assert not take.paths(tmp_path).salvaged_part.exists()
+
+
+def test_part_with_pictures_that_is_no_film_any_more_is_kept(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    part = leave_part(take, tmp_path)
+    headless = bytes(1000) + part.read_bytes()[1000:]
+    part.write_bytes(headless)
+    clips = ClipsDir(tmp_path)
+    for _ in range(2):
+        (clip,) = salvage(clips, take.plan.folder, take.event, HandClock())
+        assert (clip.state, part.read_bytes()) == ("failed", headless)
+    failed = take.event.model_copy(update={"clips": (clip,)})
+    assert salvage(clips, take.plan.folder, failed, HandClock()) == ()
+    assert part.read_bytes() == headless
+
+
+def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    written = Writing(take, take.over(), tmp_path).written()
+    folder = take.paths(tmp_path).folder
+    mine = [folder / name for name in ("notes.part", "cam9.mp4.part", "download.zip.part")]
+    for path in mine:
+        path.write_bytes(b"mine")
+    saved = written.applied_to(take.event.clips[0])
+    salvage(ClipsDir(tmp_path), take.plan.folder, take.event.model_copy(update={"clips": (saved,)}), HandClock())
+    assert all(path.read_bytes() == b"mine" for path in mine)
+
+
+def test_one_clip_that_cannot_be_judged_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take = Take.of(frames(COUNT))
+    leave_part(take, tmp_path)
+    other = take.event.clips[0].model_copy(update={"camera_id": "cam2"})
+    event = take.event.model_copy(update={"clips": (other, *take.event.clips)})
+    judge = salvage_module._salvaged
+
+    def failing(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, clock: HandClock) -> wire.Clip:
+        if clip.camera_id == "cam2":
+            raise RuntimeError("a bug")
+        return judge(clips, folder, event, clip, clock)
+
+    monkeypatch.setattr(salvage_module, "_salvaged", failing)
+    states = {clip.camera_id: clip.state for clip in salvage(ClipsDir(tmp_path), take.plan.folder, event, HandClock())}
+    assert states == {"cam1": "saved", "cam2": "failed"}
 
 
 def test_saved_clip_is_not_found_ready(tmp_path: Path) -> None:

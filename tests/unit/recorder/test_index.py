@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from preroll import wire
+from services.recorder.recovery.reconcile import reconcile
+from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from tests.support.event_records import FIRST_UNIX_NS, event
-from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -79,8 +80,11 @@ def test_index_answers_as_a_list_would(
         known: dict[str, wire.Event] = {}
         for step in steps:
             if isinstance(step, str):
-                index.delete(step)
-                known.pop(step, None)
+                is_begun = index.begin_deletion(step, "folder")
+                assert is_begun == (step in known and not known[step].is_protected)
+                if is_begun:
+                    index.end_deletion(step)
+                    del known[step]
             else:
                 index.put(step)
                 known[step.event_id] = step
@@ -164,11 +168,10 @@ def test_writes_are_synced_before_they_return(index: Index) -> None:
 
 def test_question_does_not_wait_for_a_write(index: Index) -> None:
     index.put(event("ev1"))
-    with index._lock, index._writer:
+    with index._writing():
         index._writer.execute("DELETE FROM event")
         assert index.count() == 1
         assert index.get("ev1") is not None
-        index._writer.rollback()
 
 
 def test_readers_of_ended_threads_are_closed(index: Index) -> None:
@@ -199,17 +202,24 @@ def test_deleted_events_leave_nothing_behind(index: Index) -> None:
     for number in range(5):
         index.put(event(f"ev{number}", cameras=["cam1", "cam2"], labels={"serial": str(number)}))
     for number in range(5):
-        index.delete(f"ev{number}")
+        index.forget(f"ev{number}")
     for table in ("event", "found_by", "filter"):
         assert index._writer.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
     assert (index.count(), index.clips_bytes()) == (0, 0)
 
 
 def write_files(root: Path, each: wire.Event) -> Path:
-    folder = root / "2027-01-15" / each.event_id
+    folder = root / ClipsDir.folder_of(each.event_id, each.triggered_unix_ns)
     folder.mkdir(parents=True)
     (folder / "event.json").write_text(each.model_dump_json())
     return folder
+
+
+def opened_and_filled(path: Path) -> Index:
+    """As the recorder does at its start."""
+    index = Index.open(path, wait_s=0)
+    reconcile(ClipsDir(path.parent), index)
+    return index
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "rubbish", "holed", "older"])
@@ -236,7 +246,7 @@ def test_missing_or_damaged_index_is_rebuilt_from_the_files(tmp_path: Path, dama
             with sqlite3.connect(path) as older:
                 older.execute("PRAGMA user_version = 1")
             older.close()
-    index = Index.open(path)
+    index = opened_and_filled(path)
     assert index.count() == 40
     assert len(pages(index, label="line=2")) == 13
     assert index.cameras() == ["cam1"]
@@ -259,12 +269,12 @@ def test_second_damage_is_set_aside_beside_the_first(tmp_path: Path) -> None:
 def test_unreadable_event_file_costs_that_event_alone(tmp_path: Path) -> None:
     write_files(tmp_path, event("good"))
     (write_files(tmp_path, event("bad")) / "event.json").write_text("{")
-    index = Index.open(tmp_path / "index.sqlite")
+    index = opened_and_filled(tmp_path / "index.sqlite")
     assert pages(index) == ["good"]
     index.close()
 
 
-def test_rebuilding_that_was_interrupted_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rebuilding_that_was_interrupted_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "index.sqlite"
     for number in range(3):
         write_files(tmp_path, event(f"ev{number}"))
@@ -277,9 +287,9 @@ def test_rebuilding_that_was_interrupted_begins_anew(tmp_path: Path, monkeypatch
                 raise KeyboardInterrupt
             return event(folder.name)
 
-        patched.setattr("services.recorder.store.index.event_in", interrupted)
+        patched.setattr("services.recorder.recovery.reconcile.event_in", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            Index.open(path)
-    index = Index.open(path)
-    assert wait_until(index.count, 1) == 3
+            opened_and_filled(path)
+    index = opened_and_filled(path)
+    assert index.count() == 3
     index.close()

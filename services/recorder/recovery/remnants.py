@@ -1,0 +1,38 @@
+"""Removes what a crash left half written of a clip, where the whole of it is there: evidence that is in no other file stays."""
+
+from pathlib import Path
+
+from preroll import wire
+from services.recorder.clips import sidecar
+from services.recorder.store.files import PART, ClipPaths, ClipsDir, read_document
+
+
+def remove_remnants(clips: ClipsDir, folder: str, clip: wire.Clip) -> list[str]:
+    """Remove the clip's parts that are of no more use; their names. The clip is not being recorded.
+
+    A rendition's part goes while there is something to make it of again; the recording's own part and its journal go
+    when the pictures, and a sidecar that describes them, have their names. Other parts, and strangers' files, stay.
+    """
+    paths = clips.clip(folder, clip.camera_id)
+    again = [paths.clip_part, paths.salvaged_part, _part_of(paths.sidecar), _part_of(paths.poster)]
+    recorded = [paths.original_part, paths.journal_part]
+    has_pictures = paths.original.is_file() or paths.clip.is_file()
+    doomed = again if has_pictures or paths.original_part.is_file() else []
+    if has_pictures and clip.state in {"saved", "ready"} and _is_described(paths):
+        doomed = [*doomed, *recorded]
+    gone = [path for path in doomed if path.is_file()]
+    for path in gone:
+        clips.remove(path)
+    return [path.name for path in gone]
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(path.name + PART)
+
+
+def _is_described(paths: ClipPaths) -> bool:
+    try:
+        sidecar.parse(read_document(paths.sidecar))
+    except (OSError, sidecar.SidecarDamaged):
+        return False
+    return True

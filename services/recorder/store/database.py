@@ -1,0 +1,110 @@
+"""The index's file: connections to it, what SQLite's errors mean for the recorder, and setting a file aside.
+
+Rule: only what SQLite says about the file's content is damage. A file that is locked, or that the disk does not give or
+take, is as good as before, and is left where it is.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from services.recorder.store.holders import holders_of
+
+# SQLite begins its log anew once all of it is in the database: `Index.settle` sees to that long before it is as long as
+# this, and the commit that makes it longer does it itself.
+LOG_PAGES: Final = 4_000
+BESIDE: Final = ("-wal", "-shm")
+_PRIMARY: Final = 0xFF  # an extended result code carries its primary one in the lowest byte (sqlite.org/rescode.html)
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+# SQLITE_ERROR is a statement that the file's tables do not fit: ours are fixed, so the file is not our index.
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+
+
+class IndexUnavailable(sqlite3.OperationalError):
+    """The index cannot be read or written now; for the operator. The text names the file and the reason."""
+
+
+class IndexLocked(IndexUnavailable):
+    """Another program, or a long write of our own, holds the index: it may be free again in a moment."""
+
+
+class IndexFull(IndexUnavailable):
+    """There is no space for what is to be written."""
+
+
+class IndexDamaged(IndexUnavailable):
+    """What is in the file is not an index."""
+
+
+class IndexOfNewerVersion(IndexUnavailable):
+    """A later version of Preroll made the file."""
+
+
+@contextmanager
+def errors_named(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors into those above."""
+    try:
+        yield
+    except IndexUnavailable:
+        raise
+    except sqlite3.Error as err:
+        raise _named(err, path) from err
+
+
+def _named(err: sqlite3.Error, path: Path) -> IndexUnavailable:
+    extended: int = getattr(err, "sqlite_errorcode", 0)  # an error of the module itself has none
+    code = extended & _PRIMARY
+    if code in _LOCKED:
+        by = holders_of((path, *(beside(path, suffix) for suffix in BESIDE))) or "another program"
+        return IndexLocked(f"{path.name} is locked by {by}: {err}")
+    if code == sqlite3.SQLITE_FULL:
+        return IndexFull(f"no space for {path.name}: {err}")
+    if code in _DAMAGED or extended == sqlite3.SQLITE_IOERR_SHORT_READ:
+        return IndexDamaged(f"{path.name} is damaged: {err}")
+    return IndexUnavailable(f"{path.name} cannot be used: {err}")
+
+
+def connect(path: Path, wait_s: float) -> sqlite3.Connection:
+    """A connection that begins no transaction by itself, and waits `wait_s` for others' locks."""
+    connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is done within, or nothing; durable at the end."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite ends it by itself after some errors
+            connection.execute("ROLLBACK")
+        raise
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """A file that belongs to the database: its log or its shared memory."""
+    return path.with_name(path.name + suffix)
+
+
+def set_aside(path: Path, why: str) -> Path:
+    """Rename the database to `<name>.<why>-<n>`, with its log: it is kept, and its place is free. `OSError`."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.{why}-{number}")).exists():
+        number += 1
+    # The log first: one that is left beside a new database would be taken for its own.
+    for suffix in (*BESIDE, ""):
+        part = beside(path, suffix)
+        if part.exists():
+            part.replace(beside(aside, suffix))
+    return aside
