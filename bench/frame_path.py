@@ -6,6 +6,7 @@ its JPEG.
 
 import sys
 import tracemalloc
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -14,6 +15,10 @@ import zmq
 from bench.footage import REPOSITORY
 from preroll import sockets, wire
 from preroll.clock import NS_PER_S, SystemClock, read_boot_id
+from preroll.guard import Guard
+from preroll.keys import Keys
+from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from services.recorder.cameras.ingest import Ingest
 from services.recorder.cameras.table import Cameras
 from tests.support.waiting import wait_until
@@ -27,18 +32,29 @@ _OURS: Final = (str(REPOSITORY / "preroll"), str(REPOSITORY / "services"))
 class FramePath:
     """A recorder's ingest with one camera, fed within this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys_dir: Path | None = None) -> None:
+        """With keys it is fed over TCP and CURVE: what costs more is to hold each frame against its key."""
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._boot_id = read_boot_id()
         self.cameras = Cameras(3600, 10**9, 10**9, 8, self._boot_id)
         self._clock = SystemClock()
-        self._ingest = Ingest(self._context, ADDRESS, self.cameras, self._clock)
         self._publisher = sockets.publisher(self._context)
-        self._publisher.connect(ADDRESS)
+        self._guard = None if keys_dir is None else Guard(self._context, Keys.load(keys_dir, "recorder"))
+        if self._guard is None or keys_dir is None:
+            self._ingest = Ingest(self._context, ADDRESS, self.cameras, self._clock)
+            self._publisher.connect(ADDRESS)
+        else:
+            self._guard.start(Threads(Shutdown()))
+            door = self._guard.door("frames")
+            self._ingest = Ingest(self._context, "tcp://127.0.0.1:*", self.cameras, self._clock, door)
+            own = Keys.load(keys_dir, "capture").toward("recorder")
+            sockets.connect(self._publisher, f"tcp://127.0.0.1:{self._ingest.port}", own)
         self._seq = 0
         self._began_ns = self._clock.monotonic_ns() - 600 * NS_PER_S
 
     def close(self) -> None:
+        if self._guard is not None:
+            self._guard.close()
         self._context.destroy(linger=0)
 
     def feed(self, count: int) -> None:
@@ -72,8 +88,8 @@ class FramePath:
         return sum(len(track.ring) for track in self.cameras)
 
 
-def instructions_per_frame() -> float:
-    """Python instructions of our own code for a frame, once the camera is known."""
+def instructions_per_frame(keys_dir: Path | None = None) -> float:
+    """Python instructions of our own code for a frame, once the camera is known; with the keys of a folder."""
     counted = 0
 
     def count(frame: FrameType, event: str, _argument: Any) -> Any:
@@ -87,7 +103,7 @@ def instructions_per_frame() -> float:
             counted += 1
         return count
 
-    path = FramePath()
+    path = FramePath(keys_dir)
     before = sys.gettrace()
     try:
         path.warm_up()

@@ -18,6 +18,7 @@ _EVENTS: Final = (
     Column("WINDOW", from_width=90),
     Column("LABELS", from_width=100),
 )
+_NOT_LOST: Final = {"restarts", "refused_foreign_key"}  # no frames, and frames of somebody else
 _CAMERAS: Final = (
     Column("CAMERA"),
     Column("STATE"),
@@ -62,7 +63,7 @@ def cameras_table(cameras: Iterable[Camera], width: int) -> Table:
 def _camera_row(camera: Camera) -> tuple[str | Text, ...]:
     enough = camera["ring_s"] >= camera["wanted_s"]
     held = Text(f"{camera['ring_s']:.1f} of {camera['wanted_s']:g} s", style="" if enough else "yellow")
-    lost = sum(count for cause, count in camera["losses"].items() if cause != "restarts")
+    lost = sum(count for cause, count in camera["losses"].items() if cause not in _NOT_LOST)
     age_s = camera["age_s"]
     return (
         camera["camera_id"],

@@ -23,7 +23,8 @@ from services.api.problems import Problem
 
 MEDIA_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _STATES: Final[tuple[str, ...]] = get_args(wire.CameraState)
-_STAGES: Final = tuple(name for name in wire.Losses.model_fields if name != "restarts")
+_NOT_LOST: Final = {"restarts", "refused_foreign_key"}  # what was refused was somebody else's
+_STAGES: Final = tuple(name for name in wire.Losses.model_fields if name not in _NOT_LOST)
 _Labels = tuple[str, ...]
 
 
@@ -206,6 +207,12 @@ def _cameras(parts: Parts, recorder: Recorder | None) -> Iterator[Metric]:
         "Frames that were lost, by the stage at which; /cameras has the same names under losses.",
         ("camera", "stage"),
         [((camera.camera_id, stage), getattr(camera.losses, stage)) for camera in cameras for stage in _STAGES],
+    )
+    yield _counters(
+        "camera_frames_refused",
+        "Frames that came in this camera's name with a key that does not speak for it.",
+        label,
+        [((camera.camera_id,), camera.losses.refused_foreign_key) for camera in cameras],
     )
     yield _counters(
         "camera_restarts",

@@ -20,7 +20,7 @@ from tests.support.recorder import camera_of
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
 HEALTH: Final = wire.RecorderHealth.model_validate(RESPONSES["GET /status", "200"]["recorder"])
 HURT: Final = camera_of("cam2", "lost").model_copy(
-    update={"losses": wire.Losses(lost_on_wire=7, restarts=2), "age_s": None}
+    update={"losses": wire.Losses(lost_on_wire=7, restarts=2, refused_foreign_key=9), "age_s": None}
 )
 RECORDER: Final = metrics.Recorder(HEALTH, (camera_of("cam1"), HURT))
 
@@ -84,8 +84,12 @@ def test_a_cameras_state_is_one_of_all() -> None:
 def test_losses_are_told_by_camera_and_stage() -> None:
     losses = samples(families()["preroll_camera_frames_lost"])
     assert losses["cam2", "lost_on_wire"] == 7
-    assert {stage for camera, stage in losses if camera == "cam1"} == set(wire.Losses.model_fields) - {"restarts"}
+    assert {stage for camera, stage in losses if camera == "cam1"} == set(wire.Losses.model_fields) - {
+        "restarts",
+        "refused_foreign_key",
+    }
     assert samples(families()["preroll_camera_restarts"])["cam2",] == 2
+    assert samples(families()["preroll_camera_frames_refused"])["cam2",] == 9
 
 
 def test_what_is_not_known_is_left_out() -> None:

@@ -15,6 +15,7 @@ const LOSS_WORDS = {
 const REMARK_WORDS = {
   evicted_early: "left memory early (memory limit)",
   refused_second_run: "from a second capture with this name",
+  refused_foreign_key: "sent with another camera's key",
   restarts: "restarts of the capture",
 };
 
