@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from services.recorder.store.holders import holders_of
 
@@ -66,9 +66,13 @@ def _named(err: sqlite3.Error, path: Path) -> IndexUnavailable:
     return IndexUnavailable(f"{path.name} cannot be used: {err}")
 
 
-def connect(path: Path, wait_s: float) -> sqlite3.Connection:
-    """A connection that begins no transaction by itself, and waits `wait_s` for others' locks."""
-    connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None, check_same_thread=False)
+def connect(path: Path, wait_s: float, mode: Literal["rw", "rwc"] = "rw") -> sqlite3.Connection:
+    """A connection that begins no transaction by itself, and waits `wait_s` for others' locks.
+
+    Mode `rwc` makes a file that is missing. No other may: a file that was removed would come back empty.
+    """
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(address, uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

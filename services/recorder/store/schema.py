@@ -14,7 +14,7 @@ from services.recorder.store.database import (
 from services.recorder.store.filters import is_pair
 
 SCHEMA_VERSION: Final = 3
-_BUILD_WAIT_S: Final = 5.0
+_BUILD_WAIT_S: Final = 1.0
 _DELETIONS: Final = """
 CREATE TABLE deletion (event_id TEXT PRIMARY KEY, folder TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -63,7 +63,7 @@ END;
 def create(path: Path) -> None:
     """Make an empty index at `path`, whole or not at all."""
     with errors_named(path):
-        writer = connect(path, _BUILD_WAIT_S)
+        writer = connect(path, _BUILD_WAIT_S, "rwc")
         try:
             with transaction(writer):
                 for statement in _statements(_TABLES + _RUNNING + _DELETIONS):
