@@ -15,6 +15,7 @@ from preroll.logs import fields
 from preroll.security.permissions import why_unsayable
 from services.api import schemas
 from services.api.losses import LossCounter
+from services.api.memory import LogFacts
 from services.api.stream import Stream
 from services.api.timings import Timings
 
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 CAPTURES_MAX: Final = 1_024  # more than a recorder takes cameras; whoever sends has not said the truth about some
 REFUSAL_TOLD_EVERY_S: Final = 1.0
-BURST: Final = 10  # some milliseconds: a request that waits is not to wait for more
+BURST_S: Final = 0.002  # and one message more, of some milliseconds: a request that waits is not to wait for longer
 
 
 class BusReceiver:
@@ -59,7 +60,8 @@ class BusReceiver:
         try:
             while True:
                 await self._socket.poll()  # type: ignore[misc]
-                for _ in range(BURST):
+                until_s = time.monotonic() + BURST_S
+                while time.monotonic() < until_s:
                     try:
                         part: zmq.Frame = await self._socket.recv(zmq.DONTWAIT, copy=False)  # type: ignore[misc]
                     except zmq.Again:
@@ -88,7 +90,7 @@ class BusReceiver:
         match message:
             case wire.LogMessage():
                 record = schemas.log_json(message, key)
-                self._stream.add("log", record.model_dump_json(), record)
+                self._stream.add("log", record.model_dump_json(), _facts_of(record, message.unix_ns))
             case wire.CaptureStatus():
                 self.captures.pop(message.camera_id, None)
                 self.captures[message.camera_id] = message
@@ -96,12 +98,12 @@ class BusReceiver:
                     del self.captures[next(iter(self.captures))]
             case wire.RecorderStatus():
                 self.recorder = message
-                cameras = [self.camera_json(camera) for camera in message.cameras]
-                status = {"recorder": message.health.model_dump(), "cameras": [c.model_dump() for c in cameras]}
-                self._stream.add("status", _json(status))
+                cameras = ",".join(self.camera_json(camera).model_dump_json() for camera in message.cameras)
+                self._stream.add_status(f'{{"recorder":{message.health.model_dump_json()},"cameras":[{cameras}]}}')
             case wire.EventChanged():
                 self.timings.note(message.event)
-                self._stream.add("event", schemas.event_json(message.event).model_dump_json(by_alias=True))
+                document = schemas.event_json(message.event).model_dump_json(by_alias=True)
+                self._stream.add("event", document, of_event=message.event.event_id)
             case wire.EventDeleted():
                 self.timings.forget(message.event_id)
                 self._stream.add("event_deleted", _json({"event_id": message.event_id, "reason": message.reason}))
@@ -129,6 +131,18 @@ class BusReceiver:
 
     def forget_camera(self, camera_id: str) -> None:
         self.captures.pop(camera_id, None)
+
+
+def _facts_of(record: schemas.LogRecord, unix_ns: int) -> LogFacts:
+    return LogFacts(
+        record.service,
+        record.instance,
+        record.camera_id,
+        record.event_id,
+        record.level,
+        record.message,
+        unix_ns // 1000,
+    )
 
 
 def _json(document: object) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from preroll import wire
 from services.api.problems import Problem
 from services.api.recorder_client import RecorderClient
+from services.api.seats import Seats
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +33,12 @@ class Live:
         self._recorder = recorder
         self._period_s = 1 / fps
         self._feeds: dict[str, _Feed] = {}
-        self.max_clients = max_clients
-        self.clients = 0
+        self.seats = Seats(max_clients, f"max_live_clients={max_clients} are looking already")
 
     async def follow(self, camera_id: str, is_ending: Callable[[], bool]) -> AsyncIterator[bytes]:
         """The parts of a multipart/x-mixed-replace stream."""
         feed = self._feeds.setdefault(camera_id, _Feed())
         feed.clients += 1
-        self.clients += 1
         if feed.task is None:
             feed.task = asyncio.create_task(self._fetch(camera_id, feed), name=f"live-{camera_id}")
         try:
@@ -49,7 +48,6 @@ class Live:
                     yield feed.part
                 await changed.wait()
         finally:
-            self.clients -= 1
             feed.clients -= 1
             if feed.clients == 0:
                 feed.task.cancel()

@@ -12,6 +12,7 @@ from services.api.connections import Connections
 from services.api.guard import Gate
 from services.api.live import Live
 from services.api.recorder_client import RecorderClient
+from services.api.seats import Seats
 from services.api.settings import ApiSettings
 from services.api.stream import Stream
 
@@ -29,6 +30,8 @@ class Parts:
     bus: BusReceiver
     stream: Stream
     live: Live
+    archives: Seats
+    lists: Seats
     gate: Gate
 
 

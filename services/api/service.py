@@ -28,6 +28,7 @@ from services.api.listener import bound_to
 from services.api.live import Live
 from services.api.parts import Parts
 from services.api.recorder_client import RecorderClient
+from services.api.seats import Seats
 from services.api.server import Server, room_for
 from services.api.settings import ApiSettings
 from services.api.sources import SharedSources
@@ -35,7 +36,10 @@ from services.api.stream import Stream
 
 log = logging.getLogger(__name__)
 
+MB = 1_000_000
 GRACE_S = 5
+LISTS_MAX = 16
+ARCHIVES_MAX = 16  # each has a thread busy with the disk
 CUT_OFF_S = 4  # after which clients that take nothing are cut off: what is open after GRACE_S is told as a failure
 
 
@@ -59,7 +63,7 @@ async def _serve(
     guard: Guard | None,
 ) -> None:
     clock = SystemClock()
-    stream = Stream(settings.log_memory, settings.max_log_clients)
+    stream = Stream(settings.log_memory, settings.log_memory_mb * MB, settings.max_log_clients)
     recorder = RecorderClient(
         context,
         settings.control_connect,
@@ -84,6 +88,8 @@ async def _serve(
         bus=BusReceiver(context, settings.bus_bind, stream, guard.door("bus") if guard else None),
         stream=stream,
         live=Live(recorder, settings.live_fps, settings.max_live_clients),
+        archives=Seats(ARCHIVES_MAX, f"{ARCHIVES_MAX} archives are being sent already"),
+        lists=Seats(LISTS_MAX, f"{LISTS_MAX} long lists are being sent already"),
         gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
     )
     server = Server(

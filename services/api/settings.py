@@ -42,6 +42,7 @@ class ApiSettings(ServiceSettings):
 
     recorder_timeout_s: Annotated[float, Field(ge=0.1, le=60)] = 2
     log_memory: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    log_memory_mb: Annotated[int, Field(ge=1, le=10_000)] = 64
     max_log_clients: Annotated[int, Field(ge=1, le=10_000)] = 100
     max_live_clients: Annotated[int, Field(ge=1, le=1_000)] = 32
     max_connections: Annotated[int, Field(ge=16, le=10_000)] = 512

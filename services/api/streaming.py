@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from services.api.problems import Problem, response_of
+from services.api.seats import Seats
+
 
 class BoundedStream(Response):
     """Sends what `chunks` gives, until the client leaves. How long a send may take is limited at the edge."""
@@ -15,14 +18,25 @@ class BoundedStream(Response):
         self,
         chunks: AsyncIterator[bytes],
         media_type: str,
+        seats: Seats,
         headers: dict[str, str] | None = None,
     ) -> None:
+        """`chunks` is begun when one of the `seats` has been taken; where all are, the answer is a problem."""
         super().__init__(media_type=media_type, headers={"Cache-Control": "no-store", **(headers or {})})
         del self.headers["content-length"]
         self._chunks = chunks
+        self._seats = seats
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope  # the answer is the same for every request that came this far
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self._seats.one())
+            except Problem as problem:
+                await response_of(problem)(scope, receive, send)
+                return
+            await self._serve(receive, send)
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
         try:

@@ -4,7 +4,6 @@ An event counts when its beginning was seen here, and each step of each of its c
 events that change (one is protected, say) tell nothing new.
 """
 
-from collections import OrderedDict
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -12,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from preroll import wire
 
 WATCHED_MAX: Final = 10_000
+STEPS_MAX: Final = 100_000  # of all watched events together, each clip's steps one by one
 _ENDED: Final = frozenset({"ready", "failed"})
 _ACCEPTANCE_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SAVED_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -51,7 +51,8 @@ class Timings:
         )
         for outcome in ("complete", "incomplete", "failed"):
             self._clips.labels(outcome)
-        self._watched: OrderedDict[str, set[tuple[str, str]]] = OrderedDict()
+        self._watched: dict[str, set[tuple[str, str]]] = {}
+        self._steps = 0
 
     def note(self, event: wire.Event) -> None:
         """Take in an event after a change."""
@@ -61,16 +62,18 @@ class Timings:
                 return
             self._accepted.observe(event.accepted_after_s)
             told = self._watched[event.event_id] = set()
-            while len(self._watched) > WATCHED_MAX:
-                self._watched.popitem(last=False)
+        before = len(told)
         for clip in event.clips:
             self._note_clip(clip, told)
+        self._steps += len(told) - before
+        while len(self._watched) > WATCHED_MAX or self._steps > STEPS_MAX:
+            self.forget(next(iter(self._watched)))
         if all(clip.state in _ENDED for clip in event.clips):
             self.forget(event.event_id)
 
     def forget(self, event_id: str) -> None:
         """Nothing more is to be told of an event: it has come to its end, or is gone."""
-        self._watched.pop(event_id, None)
+        self._steps -= len(self._watched.pop(event_id, ()))
 
     def _note_clip(self, clip: wire.Clip, told: set[tuple[str, str]]) -> None:
         for step, after_s, histogram in (

@@ -91,14 +91,12 @@ async def get_frame(
     responses={200: {"content": {"multipart/x-mixed-replace": {}}}, **problems.responses(404, 503)},
 )
 async def live(parts: FromParts, camera_id: CameraId) -> Response:
-    if parts.live.clients >= parts.live.max_clients:
-        raise problems.Problem(
-            503, "too_many_clients", f"max_live_clients={parts.live.max_clients} are looking already"
-        )
+    parts.live.seats.check()
     await parts.recorder.frame(wire.GetFrame(camera_id=camera_id))  # an unknown camera is refused, not waited for
     return BoundedStream(
         parts.live.follow(camera_id, lambda: parts.shutdown.requested),
         f"multipart/x-mixed-replace; boundary={BOUNDARY}",
+        parts.live.seats,
     )
 
 

@@ -131,6 +131,7 @@ async def get_file(
     responses={200: {"content": {"application/zip": {}}}, **problems.responses(404, 409, 503)},
 )
 async def get_archive(parts: FromParts, event_id: str) -> Response:
+    parts.archives.check()
     event = await _event(parts, event_id)
     if not any(clip.files for clip in event.clips):
         status, code = (404, "no_file") if event.state in ("ready", "failed") else (409, "not_ready")
@@ -143,7 +144,7 @@ async def get_archive(parts: FromParts, event_id: str) -> Response:
             yield chunk
 
     named = {"Content-Disposition": f'attachment; filename="{event_id}.zip"'}
-    return BoundedStream(sent(), "application/zip", headers=named)
+    return BoundedStream(sent(), "application/zip", parts.archives, headers=named)
 
 
 async def _event(parts: Parts, event_id: str) -> wire.Event:

@@ -42,8 +42,8 @@ async def status(parts: FromParts) -> schemas.Status:
         health = None
     return schemas.Status(
         recorder=health,
-        log_clients=parts.stream.clients,
-        live_clients=parts.live.clients,
+        log_clients=parts.stream.seats.taken,
+        live_clients=parts.live.seats.taken,
         bus_received=parts.bus.received,
         bus_lost=parts.bus.lost,
         bus_malformed=parts.bus.malformed,

@@ -47,8 +47,8 @@ def parts_of() -> Any:
         ),
         connections=Connections(most=512, send_timeout_s=15, shared=SharedSources(None)),
         gate=SimpleNamespace(failed_sign_ins=4, refused_hosts=1, refused_origins=2, refused_attempts=3),
-        stream=SimpleNamespace(clients=2, max_clients=100),
-        live=SimpleNamespace(clients=1, max_clients=32),
+        stream=SimpleNamespace(seats=SimpleNamespace(taken=2, limit=100)),
+        live=SimpleNamespace(seats=SimpleNamespace(taken=1, limit=32)),
         recorder=SimpleNamespace(timeouts=6),
     )
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from preroll import wire
 from services.api.timings import Timings
 from tests.support.recorder import clip_of, event_of
@@ -75,3 +77,13 @@ def test_an_event_that_ended_or_is_gone_is_not_remembered() -> None:
     timings.note(event_of("gone", clip("cam1", "recording")))
     timings.forget("gone")
     assert not timings._watched
+
+
+def test_steps_that_are_waited_for_in_vain_take_a_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.api.timings.STEPS_MAX", 500)
+    timings = Timings()
+    for number in range(100):
+        clips = [clip(f"cam{n}", "saved", saved_after_s=0.1) for n in range(20)]
+        timings.note(event_of(f"e{number}", *clips).model_copy(update={"state": "recording"}))
+        assert sum(map(len, timings._watched.values())) == timings._steps <= 500
+    assert "e99" in timings._watched
