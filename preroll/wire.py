@@ -31,6 +31,7 @@ LABEL_MAX_CHARS: Final = 256
 
 CameraId = Annotated[str, StringConstraints(pattern=CAMERA_ID_PATTERN)]
 EventId = Annotated[str, StringConstraints(pattern=EVENT_ID_PATTERN)]
+CommandId = Annotated[str, StringConstraints(min_length=1, max_length=64)] | None  # the caller's: sent twice, done once
 Nanoseconds = Annotated[int, Field(ge=-INT63_MAX, le=INT63_MAX)]
 Count = Annotated[int, Field(ge=0, le=INT63_MAX)]
 Text = Annotated[str, StringConstraints(max_length=8192)]
@@ -391,6 +392,7 @@ class AmendEvent(_Message):
     type: Literal["amend_event"] = "amend_event"
     event_id: EventId
     post_s: Seconds
+    command_id: CommandId = None
 
 
 class DeleteEvent(_Message):
@@ -398,6 +400,7 @@ class DeleteEvent(_Message):
 
     type: Literal["delete_event"] = "delete_event"
     event_id: EventId
+    command_id: CommandId = None
 
 
 class ProtectEvent(_Message):
@@ -406,6 +409,7 @@ class ProtectEvent(_Message):
     type: Literal["protect_event"] = "protect_event"
     event_id: EventId
     is_protected: bool
+    command_id: CommandId = None
 
 
 class ForgetCamera(_Message):
@@ -413,6 +417,7 @@ class ForgetCamera(_Message):
 
     type: Literal["forget_camera"] = "forget_camera"
     camera_id: CameraId
+    command_id: CommandId = None
 
 
 Command = Annotated[

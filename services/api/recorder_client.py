@@ -6,6 +6,7 @@ carry an id of the caller's making, and everything else may be said twice.
 
 import asyncio
 import logging
+import secrets
 import time
 from typing import Final
 
@@ -21,6 +22,11 @@ log = logging.getLogger(__name__)
 IDLE_SOCKETS: Final = 8
 IN_FLIGHT_MAX: Final = 64
 TRIES: Final = 2
+
+
+def new_command_id() -> str:
+    """An id for one command: asked twice, the answer being late, the recorder carries it out once."""
+    return secrets.token_hex(8)
 
 
 class RecorderLine:

@@ -21,13 +21,14 @@ from preroll.runtime.threads import Threads
 from preroll.runtime.watchdog import Heartbeat
 from preroll.security.permissions import Domain
 from preroll.turns import Precedence, go_first, take_short_turns
+from services.recorder.answers.commands import Commands
 from services.recorder.answers.queries import Queries
 from services.recorder.answers.replies import ReplyLoop
 from services.recorder.answers.status import Status
 from services.recorder.cameras.ingest import Ingest
 from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
-from services.recorder.events.rules import CommandRate, CommandRejected, Limits
+from services.recorder.events.rules import Limits
 from services.recorder.recovery.reconcile import reconcile
 from services.recorder.settings import RecorderSettings
 from services.recorder.stages import Stages
@@ -68,7 +69,6 @@ class Recorder:
         self._bus = bus
         self._guard = guard
         self._run_id = secrets.token_hex(8)
-        self._rate = CommandRate(settings.max_commands_per_s)
         self._clips = ClipsDir(settings.clips_dir)
         settings.clips_dir.mkdir(parents=True, exist_ok=True)
         self._index = Index.open(settings.clips_dir / "index.sqlite")
@@ -88,10 +88,11 @@ class Recorder:
             settings.overlap,
         )
         running = running_notes.go_on(self._clips, self._index, clock, boot_id)
-        self._events = Events(self._cameras, self._index, self._clips, limits, bus, clock, boot_id, running)
+        self._events = Events(self._cameras, self._index, self._clips, limits, bus, clock, boot_id, running, threads)
         self._stages = Stages(settings, self._events, self._clips, self._index, clock, boot_id, running, threads)
         self._events.stage = self._stages
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
+        commands = Commands(self._cameras, self._events, self._index, clock, settings.max_commands_per_s)
         queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)
         self._stages.resume()
 
@@ -99,7 +100,7 @@ class Recorder:
             return guard.door(domain) if guard else None
 
         self._control = ReplyLoop(
-            context, settings.control_bind, self._carry_out, door("control"), self._events.follow_up
+            context, settings.control_bind, commands.answer, door("control"), self._events.follow_up
         )
         self._queries = ReplyLoop(
             context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)), door("query")
@@ -143,39 +144,6 @@ class Recorder:
     def _answer_commands(self, heartbeat: Heartbeat) -> None:
         go_first(Precedence.ANSWERS)
         self._control.run(self._shutdown, heartbeat)
-
-    def _carry_out(self, data: bytes) -> wire.Reply:
-        if not self._rate.allows(self._clock.monotonic_ns()):
-            raise CommandRejected(
-                "too_many_commands", f"more than max_commands_per_s={self._settings.max_commands_per_s} commands"
-            )
-        command = wire.decode_command(data)
-        match command:
-            case wire.StartEvent():
-                return self._events.start(command)
-            case wire.AmendEvent():
-                return self._events.amend(command)
-            case wire.DeleteEvent():
-                return self._events.delete(command)
-            case wire.ProtectEvent():
-                return self._events.protect(command)
-            case wire.ForgetCamera():
-                return self._forget(command)
-
-    def _forget(self, command: wire.ForgetCamera) -> wire.Done:
-        with self._cameras.lock:
-            track = self._cameras.get(command.camera_id)
-            if track is None:
-                raise CommandRejected("unknown_camera", f"camera {command.camera_id} is not known")
-            state = track.state(self._clock.monotonic_ns())
-            if state == "live" or track.recordings:
-                raise CommandRejected(
-                    "wrong_state", f"camera {command.camera_id} is {state}: only one that sends nothing is forgotten"
-                )
-            self._cameras.forget(command.camera_id)
-        self._index.forget_camera(command.camera_id)
-        log.info("camera forgotten", extra=fields(camera_id=command.camera_id))
-        return wire.Done()
 
     def _remember_cameras(self) -> None:
         with self._cameras.lock:

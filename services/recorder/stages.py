@@ -157,6 +157,10 @@ class Stages:
             on_failed,
         ).start(self._threads)
 
+    def needs(self, event_id: str) -> bool:
+        """Whether a saved event's files are needed still, for its renditions."""
+        return self._events.opened(event_id) is not None
+
     def is_storage_full(self) -> str | None:
         """Why nothing can be written now, or `None`."""
         disk = self._cleaner.disk

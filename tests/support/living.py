@@ -76,23 +76,33 @@ class WritingStage:
     def is_storage_full(self) -> str | None:
         return None
 
+    def needs(self, event_id: str) -> bool:
+        return False
+
 
 class Living:
     """`send` moves the clock: frame `n` of every camera is taken `n / FPS` seconds after the beginning."""
 
     def __init__(
-        self, root: Path, context: "zmq.Context[zmq.Socket[bytes]]", *camera_ids: str, disk: Disk | None = None
+        self,
+        root: Path,
+        context: "zmq.Context[zmq.Socket[bytes]]",
+        *camera_ids: str,
+        disk: Disk | None = None,
+        index_class: type[Index] = Index,
     ) -> None:
         self.clock = HandClock(monotonic_ns=BEGIN_NS)
         self.clips = ClipsDir(root, disk or QuickDisk())
-        self.index = Index.open(root / "index.sqlite")
+        self.index = index_class.open(root / "index.sqlite")
         self.cameras = Cameras(60, 1_000_000_000, 100_000_000, 16, BOOT)
         for camera_id in camera_ids:
             self.cameras.remember(camera_id, BEGIN_NS)
         bus = BusSender(context, "inproc://nobody", "recorder", "here", self.clock)
         limits = Limits(1, 1, 60, 60, 1_000, "separate")
         running = running_notes.go_on(self.clips, self.index, self.clock, BOOT)
-        self.events = Events(self.cameras, self.index, self.clips, limits, bus, self.clock, BOOT, running)
+        self.events = Events(
+            self.cameras, self.index, self.clips, limits, bus, self.clock, BOOT, running, Threads(Shutdown())
+        )
         self.events.stage = WritingStage(self.events, self.clips, self.clock)
 
     def __enter__(self) -> Self:

@@ -13,7 +13,6 @@ OWNERS: Final = {"preroll/runtime/threads.py", "preroll/runtime/watchdog.py"}
 
 # These start threads of their own still. A file that does so no longer goes from this list; none is added.
 NOT_YET: Final = {
-    "services/recorder/events/write_behind.py",
     "services/recorder/renditions/pool.py",
 }
 

@@ -10,6 +10,7 @@ from services.api import moments, problems, schemas
 from services.api.live import BOUNDARY
 from services.api.parts import FromParts
 from services.api.receipt import Received
+from services.api.recorder_client import new_command_id
 from services.api.streaming import BoundedStream
 
 router = APIRouter(prefix="/cameras", tags=["cameras"])
@@ -108,7 +109,7 @@ async def live(parts: FromParts, camera_id: CameraId) -> Response:
     responses=problems.responses(404, 409, 503),
 )
 async def forget_camera(parts: FromParts, camera_id: CameraId) -> Response:
-    await parts.recorder.command(wire.ForgetCamera(camera_id=camera_id))
+    await parts.recorder.command(wire.ForgetCamera(camera_id=camera_id, command_id=new_command_id()))
     parts.bus.forget_camera(camera_id)
     return Response(status_code=204)
 

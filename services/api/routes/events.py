@@ -10,6 +10,7 @@ from preroll import wire
 from services.api import archive, moments, problems, schemas
 from services.api.clip_files import FileAnswer, OutsideClips, etag_of, open_under
 from services.api.parts import FromParts, Parts
+from services.api.recorder_client import new_command_id
 from services.api.streaming import BoundedStream
 
 router = APIRouter(prefix="/events", tags=["events"])
@@ -55,7 +56,9 @@ async def get_event(parts: FromParts, event_id: str) -> schemas.Event:
 )
 async def amend_event(parts: FromParts, event_id: str, amendment: schemas.Amendment) -> schemas.Event:
     _check_id(event_id)
-    reply = await parts.recorder.event(wire.AmendEvent(event_id=event_id, post_s=amendment.post_s))
+    reply = await parts.recorder.event(
+        wire.AmendEvent(event_id=event_id, post_s=amendment.post_s, command_id=new_command_id())
+    )
     return schemas.event_json(reply.event)
 
 
@@ -68,7 +71,7 @@ async def amend_event(parts: FromParts, event_id: str, amendment: schemas.Amendm
 )
 async def delete_event(parts: FromParts, event_id: str) -> Response:
     _check_id(event_id)
-    await parts.recorder.command(wire.DeleteEvent(event_id=event_id))
+    await parts.recorder.command(wire.DeleteEvent(event_id=event_id, command_id=new_command_id()))
     return Response(status_code=204)
 
 
@@ -79,7 +82,9 @@ async def delete_event(parts: FromParts, event_id: str) -> Response:
 )
 async def protect_event(parts: FromParts, event_id: str, protection: schemas.Protection) -> schemas.Event:
     _check_id(event_id)
-    reply = await parts.recorder.event(wire.ProtectEvent(event_id=event_id, is_protected=protection.protected))
+    reply = await parts.recorder.event(
+        wire.ProtectEvent(event_id=event_id, is_protected=protection.protected, command_id=new_command_id())
+    )
     return schemas.event_json(reply.event)
 
 

@@ -8,41 +8,33 @@ one sync, makes it durable. Everything else comes behind the answer, so that not
 import contextlib
 import logging
 import queue
-import sqlite3
-import threading
 import time
 from collections.abc import Callable
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import NS_PER_S, Clock, nanoseconds, seconds
 from preroll.logs import fields
+from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
-from services.recorder.cameras.window import Window
 from services.recorder.events import clip_life
 from services.recorder.events.acceptance import Acceptance
 from services.recorder.events.amending import amend
-from services.recorder.events.open_event import EventPlan, OpenEvent
-from services.recorder.events.rules import (
-    Anchor,
-    CommandRejected,
-    Limits,
-)
-from services.recorder.events.schedule import due, why_passed
-from services.recorder.events.write_behind import Deferred
-from services.recorder.store.database import IndexFull, IndexLocked, IndexUnavailable
-from services.recorder.store.disk import WriteFailed
+from services.recorder.events.keeping import Keeping
+from services.recorder.events.open_event import OpenEvent
+from services.recorder.events.open_events import OpenEvents
+from services.recorder.events.records import Records
+from services.recorder.events.rules import CommandRejected, Limits
+from services.recorder.events.scheduling import Scheduling
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
-from services.recorder.store.removal import Removal
 from services.recorder.store.running_time import RunningTime
 
 log = logging.getLogger(__name__)
 
 TRY_AGAIN_NS: Final = NS_PER_S
-GATHER_S: Final = 0.05
 
 
 class ClipsStage(Protocol):
@@ -54,6 +46,10 @@ class ClipsStage(Protocol):
 
     def is_storage_full(self) -> str | None:
         """Why nothing can be written now, or `None`."""
+        ...
+
+    def needs(self, event_id: str) -> bool:
+        """Whether a saved event's files are needed still, for its renditions."""
         ...
 
 
@@ -70,6 +66,7 @@ class Events:
         clock: Clock,
         boot_id: str,
         running: RunningTime,
+        threads: Threads,
     ) -> None:
         self._running = running
         self._cameras = cameras
@@ -77,19 +74,17 @@ class Events:
         self._clips = clips
         self._limits = limits
         self._acceptance = Acceptance(cameras, limits, boot_id)
-        self._bus = bus
         self._clock = clock
         self._boot_id = boot_id
-        self._began_ns = clock.monotonic_ns()
-        self._lock = threading.Lock()
-        self._open: dict[str, OpenEvent] = {}
-        self._removal = Removal(clips, index)
+        self._open = OpenEvents()
         self._is_closing = False
         self._accepted: queue.SimpleQueue[OpenEvent] = queue.SimpleQueue()
         self._try_again_ns = 0
-        # The event's file serves to rebuild a lost index, a clip's sidecar says what its row is to say: both may wait.
-        self._files: Deferred[str, wire.Event] = Deferred("event-files", self._write_file)
-        self._rows: Deferred[str, OpenEvent] = Deferred("event-rows", self._keep_row, GATHER_S)
+        self._records = Records(index, clips, bus, threads, self._close_if_finished)
+        self._scheduling = Scheduling(
+            cameras, self._acceptance, index, self._records, running, clock, boot_id, self._start_writers
+        )
+        self._keeping = Keeping(self._open, self._records, self._is_needed)
         self.stage: ClipsStage | None = None
 
     # --- looking
@@ -99,21 +94,15 @@ class Events:
         opened = self.opened(event_id)
         if opened is not None:
             return opened.event
-        event = self._index.get(event_id)
-        if event is None:
-            raise CommandRejected("unknown_event", f"event {event_id} does not exist")
-        return event
+        return self._records.existing(event_id)
 
     def opened(self, event_id: str) -> OpenEvent | None:
         """The event, if it is not finished and not deleted."""
-        with self._lock:
-            opened = self._open.get(event_id)
-        return None if opened is None or opened.is_doomed else opened
+        return self._open.living(event_id)
 
     def active(self) -> list[OpenEvent]:
         """Events that are scheduled or being recorded."""
-        with self._lock:
-            return [opened for opened in self._open.values() if opened.event.state in ("scheduled", "recording")]
+        return self._open.active()
 
     def recording_clips(self) -> int:
         return sum(clip.state == "recording" for opened in self.active() for clip in opened.event.clips)
@@ -133,18 +122,15 @@ class Events:
         plan = self._acceptance.plan(command, now_ns)
         opened = self._acceptance.begin(command, plan, now_ns, self._running.now_ns(now_ns), active)
         try:
-            self._index.put(opened.event, plan.as_json())
-        except Exception as err:
-            self._abandon(opened, err)
-            if not isinstance(err, IndexUnavailable):
-                raise
-            code: wire.RefusalCode = "storage_full" if isinstance(err, IndexFull) else "index_unavailable"
-            raise CommandRejected(code, f"the event could not be stored: {err}") from err
+            self._records.insert(opened)
+        except CommandRejected:
+            for recording in opened.recordings.values():
+                recording.end("not accepted")
+            raise
         accepted_ns = self._clock.monotonic_ns()
         with opened.lock:
             opened.event = clip_life.durable(opened.event, seconds(accepted_ns - plan.anchor.received_ns))
-        with self._lock:
-            self._open[command.event_id] = opened
+        self._open.add(opened)
         self._accepted.put(opened)
         return wire.EventReply(event=opened.event, is_new=True)
 
@@ -159,8 +145,8 @@ class Events:
                 with opened.lock:
                     event = opened.event
                     if not opened.is_doomed:
-                        self._tell(opened)
-                        self._files.put(opened.plan.folder, event)
+                        self._records.tell(opened)
+                        self._records.write_file(opened.plan.folder, event)
                         self._start_writers(opened)
                 log.info(
                     "event accepted", extra=fields(event_id=event.event_id, cameras=len(event.clips), state=event.state)
@@ -184,91 +170,46 @@ class Events:
             if self._is_closing:
                 raise CommandRejected("shutting_down", "the recorder is stopping")
             if amend(opened, command.post_s, self._cameras, self._limits, self._clock.monotonic_ns()):
-                self._store(opened)
-                self._files.put(opened.plan.folder, opened.event)
+                self._records.store(opened)
+                self._records.write_file(opened.plan.folder, opened.event)
             return wire.EventReply(event=opened.event)
 
     def delete(self, command: wire.DeleteEvent) -> wire.Done:
         """Remove an event; its running clips are ended first. A protected one is not removed."""
-        event = self.get(command.event_id)
-        if event.is_protected:
-            raise CommandRejected("wrong_state", f"event {command.event_id} is protected", event.state)
-        opened = self.opened(command.event_id)
-        if opened is None:
-            if not self.remove(event, "asked"):
-                raise CommandRejected("wrong_state", f"event {command.event_id} was changed meanwhile", event.state)
-            return wire.Done()
-        with opened.lock:
-            if not self._index.begin_deletion(command.event_id, opened.plan.folder) and opened.event.is_protected:
-                raise CommandRejected("wrong_state", f"event {command.event_id} is protected", opened.event.state)
-            self._index.forget(command.event_id)  # its folder goes when its writers are done
-            opened.is_doomed = True
-            is_busy = opened.is_recording and opened.has_writers
-            for recording in opened.recordings.values():
-                recording.end("deleted")
-        if not is_busy:
-            self._remove_doomed(opened)
+        self._keeping.delete(command.event_id)
         return wire.Done()
 
     def protect(self, command: wire.ProtectEvent) -> wire.EventReply:
         """Keep an event from retention and deletion, or no longer."""
-        opened = self.opened(command.event_id)
-        if opened is not None:
-            with opened.lock:
-                opened.event = clip_life.protected(opened.event, is_protected=command.is_protected)
-                self._store(opened)
-                self._files.put(opened.plan.folder, opened.event)
-            return wire.EventReply(event=opened.event)
-        event = clip_life.protected(self.get(command.event_id), is_protected=command.is_protected)
-        if not self._index.replace(event):
-            raise CommandRejected("unknown_event", f"event {command.event_id} does not exist")
-        self._clips.write_event(self._folder_of(event), event)
-        self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))
-        return wire.EventReply(event=event)
+        return wire.EventReply(event=self._keeping.protect(command.event_id, is_protected=command.is_protected))
 
     # --- what the stages report
 
     def change_clip(self, event_id: str, camera_id: str, change: Callable[[wire.Clip], wire.Clip]) -> OpenEvent | None:
         """Change a clip's record, have it stored and told; `None` when the event is gone or deleted."""
-        with self._lock:
-            opened = self._open.get(event_id)
+        opened = self._open.get(event_id)
         if opened is None:
             return None
         with opened.lock:
             opened.event = clip_life.with_clips(opened.event, change(opened.clip(camera_id)))
-            if self._is_going(opened):
+            if opened.is_doomed:
+                self._keeping.end_doomed(opened)
                 return None
             opened.is_stored = False
-        self._rows.put(event_id, opened)
+        self._records.store_behind(opened)
         return opened
 
     def is_open(self, event_id: str) -> bool:
-        """Whether the event is not finished yet, or is being deleted."""
-        with self._lock:
-            return event_id in self._open
+        """Whether retention must leave the event: it is recorded, or its files are needed, or it is being deleted."""
+        return self._keeping.is_open(event_id)
 
     def retire(self, event_id: str) -> bool:
-        """Remove a finished event for retention, unless it is protected by now; whether it was."""
-        event = self._index.get(event_id)
-        return event is not None and not self.is_open(event_id) and self.remove(event, "retention")
-
-    def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> bool:
-        """Remove a finished event and its files, and tell it; false when there is none, or it is protected by now."""
-        folder = self._folder_of(event)
-        if not self._index.begin_deletion(event.event_id, folder):
-            return False
-        self._files.forget(folder)
-        try:
-            self._removal.end(event.event_id, folder)
-        except WriteFailed:
-            self._index.cancel_deletion(event.event_id)
-            raise
-        self._tell_deleted(event, reason)
-        return True
+        """Remove an event for retention, unless it is protected or needed by now; whether it was."""
+        return self._keeping.retire(event_id)
 
     def end_deletions(self) -> None:
         """Try again to remove what was deleted and is still there. `IndexUnavailable` when that cannot be read."""
-        self._removal.end_all(self.is_open)
+        self._records.end_removals(lambda event_id: self._open.get(event_id) is not None)
 
     # --- time
 
@@ -278,12 +219,12 @@ class Events:
         self.follow_up()
         if now_ns >= self._try_again_ns:
             self._try_again_ns = now_ns + TRY_AGAIN_NS
-            self._files.try_again()
-            self._rows.try_again()
+            self._records.try_again()
+            self._keeping.try_again()
         for opened in self.active():
             if opened.event.state == "scheduled":
                 try:
-                    self._attend(opened, now_ns)
+                    self._scheduling.attend(opened, now_ns)
                 except Exception:
                     log.exception("scheduled event left alone", extra=fields(event_id=opened.event.event_id))
 
@@ -295,19 +236,15 @@ class Events:
         On the same boot the plan holds; after a reboot the clocks have a new origin, and the wall clock, which named
         the moment, places it anew.
         """
-        now_ns = self._clock.monotonic_ns()
-        running_ns = self._running.now_ns(now_ns)
-        noted_ns = running_ns if event.running_ns is None else min(event.running_ns, running_ns)
-        opened = OpenEvent(event, self._adopted_plan(event), noted_ns)
-        with self._lock:
-            self._open[event.event_id] = opened
+        opened = OpenEvent(event, self._scheduling.adopted_plan(event), self._scheduling.adopted_running_ns(event))
+        self._open.add(opened)
         if not self._clips.event_file(opened.plan.folder).exists():
-            self._files.put(opened.plan.folder, event)
+            self._records.write_file(opened.plan.folder, event)
         return opened
 
     def wait_stored(self, timeout_s: float) -> bool:
         """Wait until the rows of all changes are in the index; false when they are not in time, the disk being full."""
-        return self._rows.wait_done(timeout_s)
+        return self._records.wait_stored(timeout_s)
 
     def close(self, timeout_s: float) -> None:
         """End every running clip as it is, and wait until they are saved, at most `timeout_s` seconds."""
@@ -320,29 +257,21 @@ class Events:
         deadline = time.monotonic() + timeout_s
         while self.recording_clips() and time.monotonic() < deadline:
             time.sleep(0.02)
-        for behind in (self._rows, self._files):
-            behind.wait_done(max(0.1, deadline - time.monotonic()))
+        for wait in (self._records.wait_stored, self._records.wait_written):
+            wait(max(0.1, deadline - time.monotonic()))
 
     # --- parts
 
     def _known(self, command: wire.StartEvent) -> wire.EventReply | None:
         opened = self.opened(command.event_id)
-        event = opened.event if opened is not None else self._index.get(command.event_id)
+        event = opened.event if opened is not None else self._records.get(command.event_id)
         if event is None:
-            if self.is_open(command.event_id) or self._index.is_being_deleted(command.event_id):
+            if self._open.get(command.event_id) is not None or self._records.is_being_removed(command.event_id):
                 raise CommandRejected("conflict", f"event {command.event_id} is being deleted")
             return None
         if event.fingerprint != command.fingerprint:
             raise CommandRejected("conflict", f"event {command.event_id} exists, with another request", event.state)
         return wire.EventReply(event=event)
-
-    def _abandon(self, opened: OpenEvent, err: Exception) -> None:
-        for recording in opened.recordings.values():
-            recording.end("not accepted")
-        if isinstance(err, IndexLocked):
-            return  # the answer has waited as long as it may, and nothing was written
-        with contextlib.suppress(sqlite3.Error):
-            self._index.forget(opened.event.event_id)
 
     def _start_writers(self, opened: OpenEvent) -> None:
         assert self.stage is not None
@@ -350,131 +279,9 @@ class Events:
         for recording in opened.recordings.values():
             self.stage.write(opened, recording)
 
-    def _store(self, opened: OpenEvent) -> None:
-        if not self._put(opened):
-            self._rows.put(opened.event.event_id, opened)
-        self._tell(opened)
-
-    def _put(self, opened: OpenEvent) -> bool:
-        """The clip's files are on disk, and say what the row is to say: a full disk delays the row, nothing more."""
-        try:
-            self._index.put(opened.event, opened.plan.as_json())
-            opened.is_stored = True
-        except sqlite3.Error as err:
-            opened.is_stored = False
-            about = fields(event_id=opened.event.event_id, error=str(err))
-            log.error("event not stored in the index, tried again later", extra=about)
-        return opened.is_stored
-
-    def _keep_row(self, _event_id: str, opened: OpenEvent) -> bool:
-        with opened.lock:
-            if opened.is_doomed:
-                return True
-            is_kept = self._put(opened)
-            self._close_if_finished(opened)
-        self._tell(opened)
-        return is_kept
-
-    def _write_file(self, folder: str, event: wire.Event) -> bool:
-        try:
-            self._clips.write_event(folder, event)
-        except WriteFailed as err:
-            log.error("event file not written, tried again later: %s", err, extra=fields(event_id=event.event_id))
-            return False
-        return True
-
     def _close_if_finished(self, opened: OpenEvent) -> None:
         if opened.is_finished and opened.is_stored:
-            with self._lock:
-                self._open.pop(opened.event.event_id, None)
+            self._open.drop(opened)
 
-    def _tell(self, opened: OpenEvent) -> None:
-        event = opened.event
-        self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))
-
-    def _is_going(self, opened: OpenEvent) -> bool:
-        if opened.is_doomed and not opened.is_recording:
-            self._remove_doomed(opened)
-        return opened.is_doomed
-
-    def _remove_doomed(self, opened: OpenEvent) -> None:
-        with self._lock:
-            self._open.pop(opened.event.event_id, None)
-        self._files.forget(opened.plan.folder)
-        self._removal.end_later(opened.event.event_id, opened.plan.folder)
-        self._tell_deleted(opened.event, "asked")
-
-    def _tell_deleted(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
-        self._bus.send(
-            lambda stamp: wire.EventDeleted.model_validate({**stamp, "event_id": event.event_id, "reason": reason})
-        )
-        log.info("event removed", extra=fields(event_id=event.event_id, reason=reason))
-
-    def _attend(self, opened: OpenEvent, now_ns: int) -> None:
-        """Begin a scheduled event, or let it fail, or leave it for later. What fails here is this event alone."""
-        with opened.lock:
-            if opened.is_doomed or opened.event.state != "scheduled":
-                return
-            try:
-                if opened.plan.is_placed_by_wall:
-                    opened.plan = opened.plan.placed_by_wall(self._unix_offset_ns(), self._boot_id)
-                noted_ns = opened.event.running_ns if opened.running_ns is None else opened.running_ns
-                ran_ns = self._running.now_ns(now_ns) - (noted_ns or 0)
-                match due(opened.plan, now_ns, self._began_ns, ran_ns):
-                    case "now":
-                        self._begin(opened, now_ns)
-                    case "passed":
-                        self._fail(opened, why_passed(opened.plan, now_ns, ran_ns))
-            except Exception as err:
-                log.exception("scheduled event not begun", extra=fields(event_id=opened.event.event_id))
-                self._fail(opened, f"it could not be begun: {type(err).__name__}: {err}"[:1000])
-
-    def _begin(self, opened: OpenEvent, now_ns: int) -> None:
-        with self._cameras.lock:
-            self._acceptance.begin_recordings(opened, now_ns)
-        opened.event = clip_life.begun(opened.event)
-        lost = [clip for clip in opened.event.clips if clip.camera_id not in opened.recordings]
-        why = ("the camera is not known any more, and there is no room for another",)
-        opened.event = clip_life.with_clips(
-            opened.event, *(clip_life.failed(clip, clip.requested, why, {}) for clip in lost)
-        )
-        self._store(opened)
-        self._start_writers(opened)
-
-    def _fail(self, opened: OpenEvent, why: str) -> None:
-        """End an event of which nothing can be recorded."""
-        for recording in opened.recordings.values():
-            recording.end(why)
-        idle = [clip for clip in opened.event.clips if clip.state == "scheduled"]
-        opened.event = clip_life.with_clips(
-            opened.event, *(clip_life.failed(clip, clip.requested, (why,), {}) for clip in idle)
-        )
-        log.error("scheduled event failed: %s", why, extra=fields(event_id=opened.event.event_id))
-        self._store(opened)
-        self._files.put(opened.plan.folder, opened.event)
-        self._close_if_finished(opened)
-
-    def _adopted_plan(self, event: wire.Event) -> EventPlan:
-        plan: EventPlan | None = None
-        try:
-            facts = self._index.plan(event.event_id)
-            plan = EventPlan.from_json(facts) if facts else None
-        except (AttributeError, KeyError, TypeError, ValueError) as err:
-            about = fields(event_id=event.event_id, error=f"{type(err).__name__}: {err}"[:500])
-            log.error("the event's plan is damaged: made anew from its record", extra=about)
-        if plan is not None and plan.boot_id == self._boot_id and not plan.is_placed_by_wall:
-            return plan
-        offset_ns = self._unix_offset_ns()
-        return (plan or self._plan_from_record(event, offset_ns)).placed_by_wall(offset_ns, self._boot_id)
-
-    def _unix_offset_ns(self) -> int:
-        return self._clock.unix_ns() - self._clock.monotonic_ns()
-
-    def _plan_from_record(self, event: wire.Event, offset_ns: int) -> EventPlan:
-        where = Anchor(event.triggered_unix_ns - offset_ns, event.received_unix_ns - offset_ns, offset_ns)
-        window = Window.around(where.trigger_ns, event.pre_s, event.post_s)
-        return EventPlan(self._boot_id, where, window, self._folder_of(event))
-
-    @staticmethod
-    def _folder_of(event: wire.Event) -> str:
-        return ClipsDir.folder_of(event.event_id, event.triggered_unix_ns)
+    def _is_needed(self, event_id: str) -> bool:
+        return self.stage is not None and self.stage.needs(event_id)

@@ -84,6 +84,7 @@ class OpenEvent:
     recordings: dict[str, Recording] = field(default_factory=dict)
     has_writers: bool = False
     is_doomed: bool = False  # deleted while recording: goes when its writers are done
+    told: wire.Event | None = None  # the state that was last told on the bus
     is_stored: bool = True  # false while the index lacks its last change, the disk being full
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -112,6 +113,11 @@ class OpenEvent:
     @property
     def is_recording(self) -> bool:
         return any(clip.state == "recording" for clip in self.event.clips)
+
+    @property
+    def is_active(self) -> bool:
+        """Scheduled, or being recorded."""
+        return any(clip.state in ("scheduled", "recording") for clip in self.event.clips)
 
     @property
     def is_finished(self) -> bool:

@@ -7,6 +7,7 @@ then the folder goes. So no folder that is missing is taken for a deletion, and 
 import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from preroll.logs import fields
 from services.recorder.store.database import IndexUnavailable
@@ -28,13 +29,23 @@ class Removal:
 
     def end(self, event_id: str, folder: str) -> None:
         """End a deletion that was begun. `WriteFailed` when the folder stays as it is, `IndexUnavailable` for the index."""
-        with self._lock:
-            if not self._index.is_being_deleted(event_id):
-                return
-            doomed = self._clips.doom(folder)
-            self._index.end_deletion(event_id)
+        doomed = self.take_away(event_id, folder)
         if doomed is not None:
             self._clips.remove_doomed(doomed)
+
+    def take_away(self, event_id: str, folder: str) -> Path | None:
+        """As `end`, but the files are there still, under the name that is returned, for `ClipsDir.remove_doomed`."""
+        with self._lock:
+            if not self._index.is_being_deleted(event_id):
+                return None
+            doomed = self._clips.doom(folder)
+            try:
+                self._index.end_deletion(event_id)
+            except IndexUnavailable as err:
+                if doomed is None:
+                    raise
+                log.warning("deletion ended later: %s", err, extra=fields(event_id=event_id))
+            return doomed
 
     def end_later(self, event_id: str, folder: str) -> bool:
         """As `end`; false when it could not be ended now: then `end_all` tries it again."""

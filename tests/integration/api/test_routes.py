@@ -205,3 +205,14 @@ def test_a_trigger_may_name_a_frame_of_any_run(api: RunningApi, run_id: str) -> 
     body = f'{{"at_frame": {{"camera_id": "cam1", "run_id": "{run_id}", "seq": 1}}}}'
     answer = api.http.post("/trigger", content=body.encode(), headers={"Content-Type": "application/json"})
     assert answer.status_code in (202, 422), answer.text
+
+
+def test_each_change_carries_an_id_of_its_own_for_the_second_try(api: RunningApi) -> None:
+    api.recorder.events["ev1"] = event_of("ev1", clip_of("cam1"))
+    api.http.patch("/events/ev1", json={"post_s": 5})
+    api.http.put("/events/ev1/protection", json={"protected": True})
+    api.http.delete("/events/ev1")
+    api.http.delete("/cameras/cam9")
+    ids = [message.command_id for message in api.recorder.asked if hasattr(message, "command_id")]
+    assert len(set(ids)) == 4
+    assert None not in ids

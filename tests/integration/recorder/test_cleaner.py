@@ -68,7 +68,9 @@ class Life:
         bus = BusSender(context, "inproc://nobody", "recorder", "here", self.clock)
         cameras = Cameras(10, 100_000_000, 10_000_000, 4, boot_id)
         rules = Limits(5, 10, 60, 60, 10, "separate")
-        self.events = Events(cameras, self.index, self.clips, rules, bus, self.clock, boot_id, self.running)
+        self.events = Events(
+            cameras, self.index, self.clips, rules, bus, self.clock, boot_id, self.running, Threads(Shutdown())
+        )
         self.cleaner = Cleaner(self.clips, self.index, self.events, limits, self.running, self.clock)
 
     @property
@@ -382,7 +384,7 @@ def test_the_thread_makes_room(tmp_path: Path, context: "zmq.Context[zmq.Socket[
 
 
 def test_an_event_that_is_not_finished_stays(life: Life) -> None:
-    life.add("ev1", state="saved")
+    life.add("ev1", state="recording")
     found = life.index.get("ev1")
     assert isinstance(found, wire.Event)
     life.events.adopt(found)

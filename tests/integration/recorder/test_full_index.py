@@ -10,6 +10,8 @@ import zmq
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import NS_PER_S
+from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
@@ -43,6 +45,9 @@ class NoStage:
     def is_storage_full(self) -> str | None:
         return None
 
+    def needs(self, event_id: str) -> bool:
+        return False
+
 
 class Recorder:
     def __init__(self, root: Path, context: "zmq.Context[zmq.Socket[bytes]]", disk: Disk | None = None) -> None:
@@ -54,7 +59,9 @@ class Recorder:
         bus = BusSender(context, "inproc://nobody", "recorder", "here", self.clock)
         running = running_notes.go_on(self.clips, self.index, self.clock, BOOT)
         limits = Limits(5, 10, 60, 60, 10, "separate")
-        self.events = Events(cameras, self.index, self.clips, limits, bus, self.clock, BOOT, running)
+        self.events = Events(
+            cameras, self.index, self.clips, limits, bus, self.clock, BOOT, running, Threads(Shutdown())
+        )
         self.events.stage = NoStage()
 
     def start(self) -> wire.Event:

@@ -10,6 +10,8 @@ import zmq
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import NS_PER_S
+from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
@@ -41,6 +43,9 @@ class Writers:
     def is_storage_full(self) -> str | None:
         return None
 
+    def needs(self, event_id: str) -> bool:
+        return False
+
 
 class Life:
     """The events of one life of a recorder, on one boot."""
@@ -63,7 +68,9 @@ class Life:
             self.cameras.remember(camera_id, clock.monotonic_ns())
         bus = BusSender(context, "inproc://nobody", "recorder", "here", clock)
         limits = Limits(5, 10, 60, 60, max_active_events, "separate")
-        self.events = Events(self.cameras, self.index, self.clips, limits, bus, clock, boot_id, self.running)
+        self.events = Events(
+            self.cameras, self.index, self.clips, limits, bus, clock, boot_id, self.running, Threads(Shutdown())
+        )
         self.stage = Writers()
         self.events.stage = self.stage
         for event in self.index.unfinished():
