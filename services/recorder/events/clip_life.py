@@ -156,6 +156,11 @@ def amended(event: wire.Event, post_s: float, requested: wire.Span, camera_ids: 
     return _event(event, post_s=_bounded(post_s), revision=event.revision + 1)
 
 
+def arrived(event: wire.Event) -> wire.Event:
+    """The event that came from elsewhere, a backup or another machine: its age is counted from now on."""
+    return _event(event, running_ns=None)
+
+
 def protected(event: wire.Event, *, is_protected: bool) -> wire.Event:
     """The event that retention and deletion leave alone, or no longer."""
     return _event(event, is_protected=is_protected, revision=event.revision + 1)

@@ -12,6 +12,7 @@ from typing import Final
 
 from preroll import wire
 from preroll.logs import fields
+from services.recorder.events import clip_life
 from services.recorder.recovery.event_folder import event_in
 from services.recorder.store.database import IndexUnavailable
 from services.recorder.store.files import ClipsDir
@@ -35,12 +36,17 @@ def reconcile(clips: ClipsDir, index: Index) -> None:
 
 
 def take_in(clips: ClipsDir, index: Index) -> None:
-    """Put the events into the index that it lacks, as their files have them; all of them where it is new."""
+    """Put the events into the index that it lacks, as their files have them; all of them where it is new.
+
+    The running time that an event is noted with is believed by a new index alone: into one that was in use, what comes
+    was put back or brought, and it is not to go for its age in the same minute.
+    """
+    is_new = index.running() is None
     known = {event_id: ClipsDir.folder_of(event_id, triggered) for event_id, triggered in index.moments()}
     found = _Found(set(known.values()))
     taken = 0
     for batch in _batches(found.events(clips, known), _TOGETHER):
-        index.put_all(batch)
+        index.put_all(batch if is_new else map(clip_life.arrived, batch))
         index.remember_cameras(clip.camera_id for event in batch for clip in event.clips)
         taken += len(batch)
     if taken:

@@ -15,6 +15,7 @@ from preroll.logs import fields
 from preroll.runtime.chore import Chore
 from preroll.runtime.threads import Threads
 from services.recorder.store import running_notes
+from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from services.recorder.store.retention import Going, Now, Removable, RetentionLimits, Usage, most_by_age, what_goes
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 2.0
 NOTE_EVERY_NS: Final = 60 * NS_PER_S
-TRY_AGAIN_NS: Final = 600 * NS_PER_S
+TRY_AGAIN_NS: Final = 60 * NS_PER_S
 FAILURES_MAX: Final = 10
 ROUND_MAX_NS: Final = 10 * NS_PER_S
 
@@ -37,7 +38,10 @@ class EventOwner(Protocol):
         ...
 
     def retire(self, event_id: str) -> bool:
-        """Remove the event, unless it is protected or gone by now; whether it was. Raises what the disk raises."""
+        """Remove the event, unless it is protected or gone by now; whether it was.
+
+        `WriteFailed` when its files cannot be removed; anything else is no fault of this event's.
+        """
         ...
 
     def end_deletions(self) -> None:
@@ -151,10 +155,15 @@ class Cleaner:
                 is_late = self._clock.monotonic_ns() - self._monotonic_ns > ROUND_MAX_NS
                 if is_late or failures >= FAILURES_MAX or self._ended.is_set():
                     return
-                if not self._remove(going):
+                try:
+                    is_removed = self._events.retire(going.event_id)
+                except (WriteFailed, OSError) as err:
+                    self._leave(going, err)
                     failures += 1
-                elif going.cause == "age":
-                    by_age_max -= 1
+                    continue
+                if is_removed:
+                    self._note_removed(going)
+                by_age_max -= going.cause == "age"
             if failures == failures_before:
                 return  # else others go in place of those that could not be removed
 
@@ -169,22 +178,17 @@ class Cleaner:
             if row[0] not in self._left_until_ns and not self._events.is_open(row[0]):
                 yield Removable(*row)
 
-    def _remove(self, going: Going) -> bool:
-        """Remove the event; false when that failed."""
+    def _leave(self, going: Going, err: Exception) -> None:
+        self._left_until_ns[going.event_id] = self._monotonic_ns + TRY_AGAIN_NS
         about = fields(event_id=going.event_id, cause=going.cause)
-        try:
-            if not self._events.retire(going.event_id):
-                return True
-        except Exception as err:
-            self._left_until_ns[going.event_id] = self._monotonic_ns + TRY_AGAIN_NS
-            log.error("event not removed, tried again in ten minutes: %s", err, extra=about)
-            return False
-        log.info("event removed by retention", extra=about)
+        log.error("event not removed, tried again in a minute: %s", err, extra=about)
+
+    def _note_removed(self, going: Going) -> None:
+        log.info("event removed by retention", extra=fields(event_id=going.event_id, cause=going.cause))
         if going.cause == "age" and self._running.may_remove_by_age(self._monotonic_ns):
             # The first of this minute. Noted at once: a recorder that crashes and comes back takes no second batch.
             self._running.pause(self._monotonic_ns)
             self._writing()
-        return True
 
     def _see_disk(self) -> None:
         was_full = self.disk.is_full

@@ -1,12 +1,12 @@
 """Where the running time is written down: in the index, and in a small file beside it. Either may be lost."""
 
 import logging
-import sqlite3
 from pathlib import Path
 from typing import Final
 
 from preroll.clock import Clock
 from preroll.logs import fields
+from services.recorder.store.database import IndexUnavailable
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from services.recorder.store.running_time import RUNNING_MAX_NS, RunningNote, RunningTime
@@ -45,7 +45,7 @@ def write_down(clips: ClipsDir, index: Index, note: RunningNote) -> None:
 def _in_index(index: Index) -> str | None:
     try:
         return index.running()
-    except sqlite3.Error as err:
+    except IndexUnavailable as err:
         log.error("running time cannot be read from the index: %s", err)
         return None
 
@@ -64,6 +64,6 @@ def _in_file(path: Path) -> bytes | None:
 def _highest_noted_ns(index: Index) -> int:
     try:
         return index.highest_running_ns(RUNNING_MAX_NS)
-    except sqlite3.Error as err:
+    except IndexUnavailable as err:
         log.error("running times of the events cannot be read: %s", err)
         return 0
