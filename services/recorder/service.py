@@ -33,7 +33,7 @@ from services.recorder.recovery.reconcile import reconcile
 from services.recorder.settings import RecorderSettings
 from services.recorder.stages import Stages
 from services.recorder.store import running_notes
-from services.recorder.store.files import ClipsDir
+from services.recorder.store.files import INDEX_NAME, ClipsDir
 from services.recorder.store.index import Index
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class Recorder:
         self._run_id = secrets.token_hex(8)
         self._clips = ClipsDir(settings.clips_dir)
         settings.clips_dir.mkdir(parents=True, exist_ok=True)
-        self._index = Index.open(settings.clips_dir / "index.sqlite")
+        self._index = Index.open(settings.clips_dir / INDEX_NAME)
         reconcile(self._clips, self._index)
         self._cameras = Cameras(
             settings.ring_s, settings.ring_max_mb * MB, settings.backlog_max_mb * MB, settings.max_cameras, boot_id

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.recorder.recovery.check import INDEX_NAME
+from services.recorder.store.files import INDEX_NAME
 from services.recorder.store.index import Index
 from tests.support.judging import monotonic_ms
 from tests.support.pictures import CLOCK_WRAP_MS, clock_error_ms, missing_numbers, read_codes

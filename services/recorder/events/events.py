@@ -120,6 +120,9 @@ class Events:
         active = self.active()
         self._acceptance.check_room(len(active), self.stage.is_storage_full() if self.stage is not None else None)
         plan = self._acceptance.plan(command, now_ns)
+        taken = self._clips.taken(plan.folder, (each.plan.folder for each in active))
+        if taken is not None:
+            raise CommandRejected("conflict", f"event_id={command.event_id} cannot be used: {taken}")
         opened = self._acceptance.begin(command, plan, now_ns, self._running.now_ns(now_ns), active)
         try:
             self._records.insert(opened)

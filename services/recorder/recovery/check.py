@@ -11,10 +11,9 @@ from typing import Final
 
 from preroll import wire
 from services.recorder.clips import sidecar
-from services.recorder.store.files import PART, ClipsDir, sha256_of, shown
+from services.recorder.store.files import INDEX_NAME, PART, ClipsDir, sha256_of, shown
 from services.recorder.store.index import Index
 
-INDEX_NAME: Final = "index.sqlite"
 _STATED: Final = ("state", "complete", "shortfall", "delivered", "requested")
 
 

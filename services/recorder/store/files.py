@@ -17,9 +17,10 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ from services.recorder.store.output_file import OutputFile
 log = logging.getLogger(__name__)
 
 PART: Final = ".part"
+INDEX_NAME: Final = "index.sqlite"
 EVENT_FILE: Final = "event.json"
 _SIDECAR_OF_EVENT: Final = "event.sidecar.json"  # of a camera named `event`: `event.json` is the event's own
 _DELETED: Final = ".deleted-"
@@ -112,6 +114,23 @@ class ClipsDir:
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
+
+    def taken(self, folder: str, others: Iterable[str]) -> str | None:
+        """Why a new event cannot have this folder, or `None`. `others` are those whose folders may not be made yet."""
+        if os.path.lexists(self.root / folder):
+            return f"{folder} is there already, with what is not of this event"
+        if not self._tells_case:
+            alike = next((other for other in others if other.casefold() == folder.casefold()), None)
+            if alike is not None:
+                return f"this disk cannot tell {folder} from {alike}"
+        return None
+
+    @cached_property
+    def _tells_case(self) -> bool:
+        """Whether `A1` and `a1` are two folders here; on exFAT, NTFS and many shares they are one."""
+        known = self.root / INDEX_NAME
+        swapped = known.with_name(INDEX_NAME.upper())
+        return not (swapped.exists() and swapped.samefile(known))
 
     # --- writing
 

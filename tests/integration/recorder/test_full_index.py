@@ -18,12 +18,12 @@ from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import CommandRejected, Limits
 from services.recorder.store import running_notes
-from services.recorder.store.database import IndexFull
-from services.recorder.store.disk import Disk
+from services.recorder.store.database import IndexFull, IndexLocked, IndexUnavailable
+from services.recorder.store.disk import Disk, WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from tests.support.clocks import HandClock
-from tests.support.disks import FullDisk
+from tests.support.disks import FailingDisk, FullDisk
 from tests.support.waiting import wait_until
 
 BOOT = "boot-of-the-test"
@@ -64,11 +64,11 @@ class Recorder:
         )
         self.events.stage = NoStage()
 
-    def start(self) -> wire.Event:
+    def start(self, event_id: str = "ev1") -> wire.Event:
         received = wire.InstantRecord(
             boot_id=BOOT, monotonic_ns=self.clock.monotonic_ns(), unix_ns=self.clock.unix_ns()
         )
-        return self.events.start(wire.StartEvent(event_id="ev1", fingerprint="f", received=received, age_ns=0)).event
+        return self.events.start(wire.StartEvent(event_id=event_id, fingerprint="f", received=received, age_ns=0)).event
 
 
 @pytest.fixture
@@ -184,3 +184,69 @@ def test_file_of_an_event_that_goes_is_not_written_any_more(
     recorder.events.close(5)
     assert list(recorder.clips.folders()) == []
     recorder.index.close()
+
+
+def test_trigger_whose_folder_is_somebody_elses_is_refused(recorder: Recorder) -> None:
+    theirs = recorder.clips.folder(ClipsDir.folder_of("ev1", recorder.clock.unix_ns()))
+    theirs.mkdir(parents=True)
+    (theirs / "cam1.mp4").write_bytes(b"mine")
+    with pytest.raises(CommandRejected, match=r"event_id=ev1 cannot be used: .*/ev1 is there already") as refused:
+        recorder.start()
+    assert refused.value.refusal.code == "conflict"
+    assert [path.read_bytes() for path in theirs.iterdir()] == [b"mine"]
+    assert recorder.start("ev2").event_id == "ev2"
+
+
+def test_ids_that_differ_in_case_alone_are_two_events_where_the_disk_tells_them_apart(recorder: Recorder) -> None:
+    assert {recorder.start(event_id).event_id for event_id in ("A1", "a1")} == {"A1", "a1"}
+
+
+def test_ids_that_differ_in_case_alone_are_not_mixed_where_the_disk_does_not(recorder: Recorder) -> None:
+    recorder.clips.__dict__["_tells_case"] = False
+    recorder.start("A1")
+    with pytest.raises(CommandRejected, match=r"this disk cannot tell .*/a1 from .*/A1"):
+        recorder.start("a1")
+
+
+def test_id_of_an_event_that_is_being_deleted_waits_for_its_end(recorder: Recorder) -> None:
+    recorder.start()
+    recorder.events.change_clip("ev1", "cam1", ready)
+    assert recorder.events.wait_stored(5)
+    recorder.index.begin_deletion("ev1", "2027-01-15/ev1")
+    recorder.index.forget("ev1")
+    with pytest.raises(CommandRejected, match="event ev1 is being deleted"):
+        recorder.start()
+    recorder.events.end_deletions()
+    assert recorder.start().event_id == "ev1"
+
+
+def test_event_whose_folder_cannot_be_removed_stays(tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+    disk = FailingDisk("replace", range(2, 3))
+    recorder = Recorder(tmp_path, context, disk)
+    event = recorder.start()
+    folder = ClipsDir.folder_of("ev1", event.triggered_unix_ns)
+    recorder.clips.write_event(folder, event)
+    recorder.events.change_clip("ev1", "cam1", ready)
+    assert recorder.events.wait_stored(5)
+    with pytest.raises(WriteFailed, match="cannot rename"):
+        recorder.events.delete(wire.DeleteEvent(event_id="ev1"))
+    assert recorder.events.get("ev1").state == "ready"
+    assert list(recorder.clips.folders()) == [folder]
+    assert recorder.index.deletions() == []
+    recorder.events.delete(wire.DeleteEvent(event_id="ev1"))
+    assert (list(recorder.clips.folders()), recorder.index.count()) == ([], 0)
+    recorder.events.close(1)
+    recorder.index.close()
+
+
+@pytest.mark.parametrize(("error", "code"), [(IndexFull, "storage_full"), (IndexLocked, "index_unavailable")])
+def test_refusal_names_what_is_wrong_with_the_index(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch, error: type[IndexUnavailable], code: str
+) -> None:
+    def failing(event: wire.Event, plan: dict[str, Any] | None = None) -> None:
+        raise error("no")
+
+    monkeypatch.setattr(recorder.index, "put", failing)
+    with pytest.raises(CommandRejected) as refused:
+        recorder.start()
+    assert refused.value.refusal.code == code

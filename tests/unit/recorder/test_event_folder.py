@@ -1,6 +1,7 @@
 """What the files of an event's folder tell of it."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from preroll import wire
 from services.recorder.clips import sidecar
 from services.recorder.clips.result import document_of
 from services.recorder.recovery.event_folder import event_in
+from tests.support.clips import Take
 from tests.support.event_records import event
+from tests.support.frames import frames
 from tests.unit.recorder.test_sidecar import FACTS, TAKE
 
 
@@ -96,3 +99,16 @@ def test_damaged_sidecar_leaves_the_clip_as_the_event_has_it(tmp_path: Path) -> 
 
 def test_folder_without_a_record_is_no_event(tmp_path: Path) -> None:
     assert event_in(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["event.sidecar.json", "event.json"])
+def test_sidecar_of_a_camera_named_event_is_read(tmp_path: Path, name: str) -> None:
+    take = Take.of(frames(10), camera_id="event")
+    folder = tmp_path / take.plan.folder
+    clip = take.event.clips[0].model_copy(update={"state": "saved"})
+    write(folder / "event.json", take.event.model_dump_json().encode(), 1)
+    write(folder / name, sidecar.to_bytes(document_of(replace(FACTS, plan=take.plan), take.event, clip)), 2)
+    found = event_in(folder)
+    assert found is not None
+    assert (found.event_id, found.clips[0].state) == ("ev1", "saved")
+    assert found.clips[0].files["sidecar"].path == f"{take.plan.folder}/{name}"

@@ -6,7 +6,7 @@ import pytest
 
 from preroll.clock import NS_PER_S
 from services.recorder.store.disk import WriteFailed
-from services.recorder.store.files import ClipsDir, sha256_of
+from services.recorder.store.files import ClipsDir, camera_of_sidecar, sha256_of
 from services.recorder.store.output_file import OutputFile
 from tests.support.disks import FailingDisk, FullDisk, WatchedDisk
 
@@ -124,3 +124,33 @@ def test_closed_file_can_be_synced_in_vain(tmp_path: Path) -> None:
     file.close()
     file.sync()
     file.close()
+
+
+def test_sidecar_of_a_camera_named_event_is_not_the_events_record() -> None:
+    paths = ClipsDir(Path("/clips")).clip("2026-11-25/ev1", "event")
+    assert paths.sidecar.name == "event.sidecar.json"
+    assert paths.clip.name == "event.mp4"
+
+
+@pytest.mark.parametrize(
+    ("name", "camera_id"),
+    [
+        ("cam1.json", "cam1"),
+        ("event.sidecar.json", "event"),
+        ("event.json", None),
+        ("cam1.sidecar.json", None),
+        ("cam1.json.part", None),
+        ("Cam1.json", None),
+        (".json", None),
+        ("\udcff.json", None),
+    ],
+)
+def test_sidecars_are_known_by_their_names(name: str, camera_id: str | None) -> None:
+    assert camera_of_sidecar(name) == camera_id
+
+
+def test_disk_that_tells_no_case_is_found_out(tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").touch()
+    assert ClipsDir(tmp_path).taken("2026-11-25/a1", ["2026-11-25/A1"]) is None
+    (tmp_path / "INDEX.SQLITE").hardlink_to(tmp_path / "index.sqlite")
+    assert ClipsDir(tmp_path).taken("2026-11-25/a1", ["2026-11-25/A1"]) is not None
