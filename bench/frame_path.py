@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until
 
 ADDRESS: Final = "inproc://bench-frame-path"
 BURST: Final = 32  # fewer than a socket queues
-JPEG: Final = b"\xff\xd8" + bytes(1000) + b"\xff\xd9"
+JPEG: Final = b"\xff\xd8" + bytes(10_000) + b"\xff\xd9"  # a smaller one is copied
 _OURS: Final = (str(REPOSITORY / "preroll"), str(REPOSITORY / "services"))
 
 

@@ -353,6 +353,8 @@ class RecorderHealth(_Record):
     bus_dropped: Count
     peers_refused: Count = 0  # connections without a key for that socket
     refused_foreign_key: Count = 0  # frames with another camera's key, of unknown cameras too
+    backlog_bytes: Count = 0  # frames that clips wait to have written and that no ring holds any more
+    backlog_max_bytes: Count = 0
     retention: Retention | None = None
 
 

@@ -138,6 +138,10 @@ def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
     yield _gauge("recorder_memory_bytes", "Resident memory of the recorder.", health.memory_bytes)
     yield _gauge("ring_bytes", "Memory that the frames of all cameras take.", health.ring_bytes)
     yield _gauge("ring_max_bytes", "Its limit.", health.ring_max_bytes)
+    yield _gauge(
+        "backlog_bytes", "Memory of frames beyond the rings that clips wait to have written.", health.backlog_bytes
+    )
+    yield _gauge("backlog_max_bytes", "Its limit; what exceeds it is dropped.", health.backlog_max_bytes)
     yield _gauge("ring_window_seconds", "How far back the rings are to reach.", health.ring_window_s)
     yield _gauge("events_active", "Events being recorded or yet to begin.", health.events_active)
     yield _gauge("events_stored", "Events in the index.", health.events_total)

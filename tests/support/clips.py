@@ -8,6 +8,7 @@ from preroll import wire
 from preroll.clock import Clock
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
+from services.recorder.cameras.backlog import Backlog
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
 from services.recorder.cameras.recording import ClipPlan, Recording
@@ -67,9 +68,9 @@ class Take:
     def paths(self, root: Path) -> ClipPaths:
         return ClipsDir(root).clip(self.plan.folder, self.plan.camera_id)
 
-    def begun(self, count: int | None = None, holes: Sequence[Hole] = ()) -> Recording:
+    def begun(self, count: int | None = None, holes: Sequence[Hole] = (), backlog: Backlog | None = None) -> Recording:
         """The recording when the first `count` frames (all by default) came out of the ring."""
-        return Recording(self.plan, self.frames[:count], holes, PERIOD_NS)
+        return Recording(self.plan, self.frames[:count], holes, PERIOD_NS, backlog or Backlog(10**9))
 
     def over(self, holes: Sequence[Hole] = ()) -> Recording:
         """The recording when all frames have come and the window is over."""

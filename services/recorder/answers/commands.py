@@ -58,7 +58,9 @@ class Commands:
             if track is None:
                 raise CommandRejected("unknown_camera", f"camera {camera_id} is not known")
             state = track.state(self._clock.monotonic_ns())
-            if state == "live" or track.recordings:
+            if track.is_recorded:
+                raise CommandRejected("wrong_state", f"clips of camera {camera_id} are still being written")
+            if state == "live":
                 raise CommandRejected(
                     "wrong_state", f"camera {camera_id} is {state}: only one that sends nothing is forgotten"
                 )

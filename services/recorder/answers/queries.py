@@ -6,7 +6,8 @@ from preroll import wire
 from preroll.clock import Clock
 from services.recorder.answers.status import Status
 from services.recorder.cameras.frame import Frame
-from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 from services.recorder.events.events import Events
 from services.recorder.events.rules import CommandRejected, receipt_ns
 from services.recorder.store.index import Index

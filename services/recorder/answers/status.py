@@ -53,6 +53,8 @@ class Status:
                 "memory_bytes": resident_bytes(),
                 "ring_bytes": self._cameras.ring_bytes,
                 "ring_max_bytes": self._cameras.ring_max_bytes,
+                "backlog_bytes": self._cameras.backlog.size_bytes,
+                "backlog_max_bytes": self._cameras.backlog.max_bytes,
                 "ring_window_s": self._ring_s,
             }
         )

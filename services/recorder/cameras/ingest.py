@@ -1,6 +1,6 @@
 """The path of a frame: from the SUB socket into its camera's ring. One thread, and nothing on it waits for anything.
 
-The picture is never copied: the message that ZeroMQ received is what rings and clips refer to.
+The picture is not copied, unless it is small: the message that ZeroMQ received is what rings and clips refer to.
 """
 
 import logging
@@ -19,7 +19,8 @@ from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.heap import Heap
 from services.recorder.cameras.pauses import Pauses
 from services.recorder.cameras.speakers import Speakers
-from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ TICK_NS: Final = NS_PER_S // 10
 PAUSE_NS: Final = 20 * NS_PER_MS  # less than a camera's period
 DENSE_FRAMES: Final = 3 * TICK_NS // PAUSE_NS  # in a tick: from here on, a pause gathers three frames and more
 SOI: Final = b"\xff\xd8"
+# Up to here a message shares the 8 KiB with which it was received: kept by reference it would keep all of them.
+SHARED_MAX_BYTES: Final = 8 * 1024
 _PARTS: Final = 3
 
 
@@ -80,7 +83,7 @@ class Ingest:
                 self._speakers.follow()
             if self._pauses.is_over(due_ns, now_ns):
                 self._cameras.expire(now_ns)
-            self._heap.settle(now_ns, self._cameras.ring_bytes)
+            self._heap.settle(now_ns, self._cameras.ring_bytes + self._cameras.backlog.size_bytes)
         except Exception as err:  # frames go on coming, and the next turn tries again
             self._tell("not tidied up: %s", _said(err))
 
@@ -152,7 +155,7 @@ class Ingest:
             self._reject(track, f"a payload of {len(jpeg)} bytes that is no JPEG")
             return
         try:
-            self._cameras.take(track, header, jpeg, received_ns)
+            self._cameras.take(track, header, jpeg if len(jpeg) > SHARED_MAX_BYTES else jpeg.tobytes(), received_ns)
         except wire.WireError as err:
             self._reject(track, str(err))
 

@@ -1,7 +1,10 @@
 """One clip while it is being recorded: where the ingest thread hands frames to the clip's writer thread.
 
-Frames are passed by reference. The ingest side (`offer`, `expire`, `amend`, `end`) never waits: when the disk is so
-slow that the backlog reaches its bound, frames are dropped for this clip and counted.
+Frames are passed by reference. The ingest side (`offer`, `leave_ring`, `expire`, `amend`, `end`) never waits: where the disk
+is so slow that the ring lets go of frames that still wait, they go into the backlog, and when that is full, they are
+dropped for this clip and counted.
+
+    backlog (overdue) | dropped, stated as a hole | ring (fresh) <- offer
 
     open -> over -> settled        over -> open, by `reopen`
 
@@ -13,9 +16,12 @@ import threading
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final
 
 from preroll.clock import NS_PER_S
+from preroll.wire import INT63_MAX
+from services.recorder.cameras.backlog import Backlog, Overdue
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
 from services.recorder.cameras.window import Window
@@ -47,6 +53,7 @@ class Recording:
         frames: Iterable[Frame],
         holes: Iterable[Hole],
         period_ns: int,
+        backlog: Backlog,
         *,
         is_begin_seen: bool = False,
     ) -> None:
@@ -61,12 +68,14 @@ class Recording:
         self.period_ns = period_ns
         self._changed = threading.Condition()
         self._window = plan.window
-        self._pending: deque[Frame] = deque(frames)
-        self._pending_bytes = sum(len(frame.jpeg) for frame in self._pending)
+        self.overdue: Final = Overdue(backlog)
+        self._fresh: deque[Frame] = deque(frames)
+        self._hand: deque[Frame] = deque()  # taken and not put down, as far as the ring holds it
         self._holes: list[Hole] = list(holes)
         self._dropped = 0
         self._dropping: Hole | None = None
-        self._last_ns = self._pending[-1].t_ns if self._pending else None
+        self._last_ns = self._fresh[-1].t_ns if self._fresh else None
+        self._kept_ns: int | None = None  # of the frames that have left the ring or were taken: the newest not dropped
         self._is_over = False
         self._is_settled = False
         self._end_reason: str | None = None
@@ -91,22 +100,27 @@ class Recording:
     @property
     def reached_ns(self) -> int | None:
         """The time of the newest frame of the window that came, written or dropped; `None` when none came."""
-        return self._last_ns if self._dropping is None else self._dropping.to_ns
+        return self._last_ns
 
     @property
     def window(self) -> Window:
         return self._window
 
     @property
-    def pending_bytes(self) -> int:
-        """Bytes of frames that wait for the writer; the same frames may be in the ring and in other clips."""
-        return self._pending_bytes
+    def waiting_frames(self) -> int:
+        """How many wait for the writer."""
+        return len(self.overdue.waiting) + len(self._fresh)
 
-    def offer(self, frame: Frame, backlog_max_bytes: int) -> None:
-        """Take the camera's next frame, or close when it lies beyond the window's end.
+    @property
+    def waits_since_ns(self) -> int:
+        """The time of the oldest frame that is not written and that the ring holds; without waiting for the writer."""
+        try:
+            return (self._hand or self._fresh)[0].t_ns
+        except IndexError:
+            return INT63_MAX
 
-        Past `backlog_max_bytes` of waiting frames it is dropped and counted instead.
-        """
+    def offer(self, frame: Frame) -> None:
+        """Take the camera's next frame, or close when it lies beyond the window's end."""
         with self._changed:
             if self._is_over or frame.t_ns < self._window.from_ns:
                 return
@@ -114,13 +128,23 @@ class Recording:
                 self._is_over = self.is_end_seen = True
                 self._changed.notify_all()
                 return
-            if self._pending_bytes + len(frame.jpeg) > backlog_max_bytes:
-                self._drop(frame)
-                return
-            self._end_drop(frame.t_ns)
-            self._pending.append(frame)
-            self._pending_bytes += len(frame.jpeg)
+            self._fresh.append(frame)
             self._last_ns = frame.t_ns
+
+    def leave_ring(self, until_ns: int) -> int:
+        """The ring holds no frame from before `until_ns` any more. How many of them the backlog had no room for."""
+        dropped = 0
+        with self._changed:
+            while self._hand and self._hand[0].t_ns < until_ns:
+                self.overdue.add_in_hand(self._hand.popleft())
+            while self._fresh and self._fresh[0].t_ns < until_ns:
+                frame = self._fresh.popleft()
+                if self.overdue.add(frame):
+                    self._keep(frame.t_ns, frame.t_ns)
+                else:
+                    self._drop(frame)
+                    dropped += 1
+        return dropped
 
     def note(self, hole: Hole) -> None:
         """Take note of a hole in the camera's frames."""
@@ -163,7 +187,8 @@ class Recording:
     def settle(self) -> bool:
         """Take up the clip's end, if the recording is over and every frame was taken; whether that is so."""
         with self._changed:
-            self._is_settled = self._is_settled or (self._is_over and not self._pending)
+            self._put_down()
+            self._is_settled = self._is_settled or (self._is_over and not self.waiting_frames)
             return self._is_settled
 
     def give_up(self, reason: str) -> None:
@@ -173,23 +198,40 @@ class Recording:
             self._is_settled = True
 
     def take(self, timeout_s: float) -> list[Frame]:
-        """The frames that wait, up to 64 at once, in order; waits at most `timeout_s` seconds for the clip's end.
+        """The frames that wait, up to 64 or 16 MB at once, in order; waits at most `timeout_s` seconds for the clip's end.
 
-        Frames gather while this waits, so that a writer wakes a few times a second and not for each frame. Empty
-        when none came; then `is_over` says whether there will ever be more.
+        Those taken before are put down: they are written. Frames gather while this waits, so that a writer wakes a few
+        times a second and not for each frame. Empty when none came; then `is_over` says whether there will ever be more.
         """
         with self._changed:
-            if not self._is_over and len(self._pending) < _BATCH_FRAMES:
+            self._put_down()
+            if not self._is_over and self.waiting_frames < _BATCH_FRAMES:
                 self._changed.wait_for(lambda: self._is_over, timeout_s)
-            batch = [self._pending.popleft() for _ in range(min(_BATCH_FRAMES, len(self._pending)))]
-            self._pending_bytes -= sum(len(frame.jpeg) for frame in batch)
+            batch = _first_of(chain(self.overdue.waiting, self._fresh))
+            overdue = min(len(batch), len(self.overdue.waiting))
+            self.overdue.hand_out(overdue)
+            self._hand = deque(batch[overdue:])  # whoever asks `waits_since_ns` finds each frame in one of the two
+            for _ in self._hand:
+                self._fresh.popleft()
+            if self._hand:
+                self._keep(self._hand[0].t_ns, self._hand[-1].t_ns)
             return batch
+
+    def put_down(self) -> None:
+        """The frames taken last are written, or given up: they are not held for this clip any more."""
+        with self._changed:
+            self._put_down()
 
     @property
     def is_drained(self) -> bool:
         """The recording is over and every frame has been taken."""
         with self._changed:
-            return self._is_over and not self._pending
+            return self._is_over and not self.waiting_frames
+
+    @property
+    def is_holding(self) -> bool:
+        """Frames wait, or are being written."""
+        return bool(self._hand or self.overdue.in_hand or self.waiting_frames)
 
     def holes(self) -> tuple[Hole, ...]:
         """The holes within the window, by time; final once the recording is over."""
@@ -220,10 +262,19 @@ class Recording:
                 self._end_reason = reason
                 self._changed.notify_all()
 
+    def _put_down(self) -> None:
+        self._hand = deque()
+        self.overdue.put_down()
+
+    def _keep(self, first_ns: int, last_ns: int) -> None:
+        """Frames from `first_ns` to `last_ns` come next in the clip: what was dropped lies before them."""
+        self._end_drop(first_ns)
+        self._kept_ns = last_ns
+
     def _drop(self, frame: Frame) -> None:
         self._dropped += 1
         if self._dropping is None:
-            since_ns = self._last_ns if self._last_ns is not None else frame.t_ns
+            since_ns = min(self._window.from_ns, frame.t_ns) if self._kept_ns is None else self._kept_ns
             self._dropping = Hole("dropped_by_writer", since_ns, frame.t_ns, frame.run_id, frame.seq, 0)
         began = self._dropping
         self._dropping = Hole(
@@ -238,6 +289,19 @@ class Recording:
 
 
 _BATCH_FRAMES: Final = 64
+_BATCH_BYTES: Final = 16_000_000
+
+
+def _first_of(frames: Iterable[Frame]) -> list[Frame]:
+    """As many as a writer takes at once, at least one if there is any."""
+    batch: list[Frame] = []
+    size_bytes = 0
+    for frame in islice(frames, _BATCH_FRAMES):
+        size_bytes += frame.held_bytes
+        if batch and size_bytes > _BATCH_BYTES:
+            break
+        batch.append(frame)
+    return batch
 
 
 def _begin_of(hole: Hole) -> int:

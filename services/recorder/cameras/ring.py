@@ -6,12 +6,12 @@ Frames are in order of time. Appending and evicting cost O(1); a window costs as
 from collections import deque
 from collections.abc import Iterable
 
-from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.frame import OVERHEAD_BYTES, Frame
 from services.recorder.cameras.window import Window
 
 
 class Ring:
-    """Frames by reference, until they are let go of."""
+    """Frames by reference, until they are let go of. `size_bytes` is the memory that they take."""
 
     __slots__ = ("_frames", "size_bytes")
 
@@ -41,17 +41,17 @@ class Ring:
     def append(self, frame: Frame) -> None:
         """Add the newest frame, later than all others."""
         self._frames.append(frame)
-        self.size_bytes += len(frame.jpeg)
+        self.size_bytes += len(frame.jpeg) + OVERHEAD_BYTES
 
     def evict_before(self, t_ns: int) -> None:
         """Let go of frames older than `t_ns`, but never of the newest."""
         frames = self._frames
         while len(frames) > 1 and frames[0].t_ns < t_ns:
-            self.size_bytes -= len(frames.popleft().jpeg)
+            self.size_bytes -= frames.popleft().held_bytes
 
     def evict_oldest(self) -> None:
         """Let go of the oldest frame."""
-        self.size_bytes -= len(self._frames.popleft().jpeg)
+        self.size_bytes -= self._frames.popleft().held_bytes
 
     def within(self, window: Window) -> list[Frame]:
         """The frames of the window, in order."""

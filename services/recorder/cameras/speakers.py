@@ -14,7 +14,8 @@ from preroll.clock import NS_PER_S, Clock
 from preroll.guard import Door, user_of
 from preroll.logs import fields
 from preroll.security.permissions import SHARED, owner_of, sharing, why_refused
-from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 
 log = logging.getLogger(__name__)
 

@@ -6,14 +6,12 @@ takes up the end of a clip.
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Final
 
 from preroll.wire import INT63_MAX
 from services.recorder.cameras.recording import Recording
-from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 from services.recorder.cameras.window import Window
-
-_NO_BOUND: Final = INT63_MAX  # the ring holds these frames: that they wait for the writer costs nothing
 
 
 class EndPassed(Exception):
@@ -76,13 +74,11 @@ def _is_held(track: CameraTrack, recording: Recording) -> bool:
 def _reopen(track: CameraTrack, recording: Recording, to_ns: int) -> None:
     reached_ns = recording.reached_ns
     since_ns = recording.window.from_ns if reached_ns is None else reached_ns + 1
-    if recording not in track.recordings:
-        track.recordings.append(recording)
-        track.dropped_by_writer -= recording.dropped  # it is counted again when the recording is over again
+    track.resume(recording)
     recording.reopen(to_ns)
     known = set(recording.noted())
     for hole in track.holes_within(recording.window):
         if hole not in known:
             recording.note(hole)
     for frame in track.ring.within(Window(since_ns, INT63_MAX)):
-        recording.offer(frame, _NO_BOUND)
+        recording.offer(frame)

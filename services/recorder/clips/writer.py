@@ -167,6 +167,7 @@ class ClipWriter:
     def _drain(self) -> None:
         while not self._recording.is_drained:
             self._frames += [FrameName(frame.run_id, frame.seq, frame.t_ns) for frame in self._recording.take(0)]
+        self._recording.put_down()
 
     def _rescue(self) -> int:
         """After a failure: how many frames could be kept, under the original's name."""

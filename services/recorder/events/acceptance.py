@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 
 from preroll import wire
 from preroll.clock import seconds
-from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 from services.recorder.cameras.window import Window
 from services.recorder.events.open_event import EventPlan, OpenEvent, describe_clip
 from services.recorder.events.rules import (

@@ -35,7 +35,7 @@ def live(root: Path, count: int) -> None:
     for frame in take.frames:
         due_ns = began_ns + frame.t_ns - take.frames[0].t_ns
         time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
-        recording.offer(frame, 1 << 30)
+        recording.offer(frame)
         print(frame.seq, flush=True)
 
 

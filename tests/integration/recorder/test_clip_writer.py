@@ -15,6 +15,7 @@ import pytest
 from preroll.clock import NS_PER_S
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
+from services.recorder.cameras.backlog import Backlog
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
 from services.recorder.clips import sidecar
@@ -167,9 +168,9 @@ def test_frames_that_come_while_it_writes_are_written(tmp_path: Path) -> None:
     take = Take.of(frames(90))
     recording = take.begun(30)
     writing = Writing(take, recording, tmp_path)
-    wait_until(lambda: recording.pending_bytes == 0, 5)
+    wait_until(lambda: recording.waiting_frames == 0, 5)
     for frame in take.frames[30:]:
-        recording.offer(frame, 1 << 30)
+        recording.offer(frame)
     recording.expire(take.plan.window.to_ns + 2 * NS_PER_S)
     assert writing.written().frames == 90
 
@@ -192,7 +193,7 @@ def test_saved_soon_after_the_window_is_over(tmp_path: Path) -> None:
     take = Take.of(frames(300))
     recording = take.begun()
     writing = Writing(take, recording, tmp_path)
-    wait_until(lambda: recording.pending_bytes == 0, 5)
+    wait_until(lambda: recording.waiting_frames == 0, 5)
     began = time.perf_counter()
     recording.expire(take.plan.window.to_ns + 2 * NS_PER_S)
     writing.written()
@@ -201,20 +202,22 @@ def test_saved_soon_after_the_window_is_over(tmp_path: Path) -> None:
 
 def test_slow_disk_drops_frames_states_them_and_frees_their_memory(tmp_path: Path) -> None:
     take = Take.of(frames(200))
-    recording = take.begun(50)
+    backlog = Backlog(60_000)
+    recording = take.begun(50, backlog=backlog)
     disk = StandingDisk(stands_from=20)
     writing = Writing(take, recording, tmp_path, disk)
     assert disk.stands.wait(10)
-    backlog_max_bytes = 60_000
-    for frame in take.frames[50:]:
-        recording.offer(frame, backlog_max_bytes)
-        assert recording.pending_bytes <= max(backlog_max_bytes, sum(frame.size_bytes for frame in take.frames[:50]))
+    in_hand_bytes = sum(frame.held_bytes for frame in take.frames[:50])
+    dropped = 0
+    for frame, leaving in zip(take.frames[50:], take.frames[30:], strict=False):
+        recording.offer(frame)
+        dropped += recording.leave_ring(leaving.t_ns)
+        assert backlog.size_bytes <= max(backlog.max_bytes, in_hand_bytes)
     recording.expire(take.plan.window.to_ns + 2 * NS_PER_S)
-    dropped = recording.dropped
-    assert dropped > 0
+    assert recording.dropped == dropped > 0
     disk.go_on()
     written = writing.written()
-    assert recording.pending_bytes == 0
+    assert backlog.size_bytes == 0
     assert written.frames + dropped == 200
     assert written.verdict.lost == dropped
     assert f"{dropped} frames dropped, the disk being too slow" in written.verdict.shortfall

@@ -68,14 +68,14 @@ def test_failed_disk_frees_the_memory_of_frames_that_still_come(tmp_path: Path) 
     outcome = Writing(take, recording, tmp_path, FailingDisk("write", range(10, 1_000_000))).outcome()
     assert recording.is_over
     for frame in take.frames[40:]:
-        recording.offer(frame, 1 << 30)
-    assert recording.pending_bytes == 0
+        recording.offer(frame)
+    assert recording.waiting_frames == 0
     check_outcome(Take(take.frames[:40], take.plan, take.event), tmp_path, outcome)
 
 
 def test_full_disk_ends_the_clip_playable_and_says_so(tmp_path: Path) -> None:
     take = Take.of(frames(COUNT))
-    total = sum(frame.size_bytes for frame in take.frames)
+    total = sum(len(frame.jpeg) for frame in take.frames)
     disk = FullDisk(free_bytes=total // 2)
     written = Writing(take, take.over(), tmp_path, disk).written()
     check_outcome(take, tmp_path, written)
@@ -101,7 +101,7 @@ def test_failed_background_sync_is_not_forgotten(tmp_path: Path) -> None:
     writing = Writing(take, recording, tmp_path, disk)
     recording_ended = writing  # the syncer meets the failure; the next write must fail, not succeed on lost pages
     for frame in take.frames[10:]:
-        recording.offer(frame, 1 << 30)
+        recording.offer(frame)
     recording.expire(take.plan.window.to_ns + 2_000_000_000)
     check_outcome(take, tmp_path, recording_ended.outcome())
 

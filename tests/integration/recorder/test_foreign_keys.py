@@ -20,7 +20,8 @@ from preroll.runtime.watchdog import Heartbeat
 from services.recorder.answers.replies import ReplyLoop
 from services.recorder.cameras import speakers
 from services.recorder.cameras.ingest import Ingest
-from services.recorder.cameras.table import SECOND_RUN_SILENCE_NS, Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import SECOND_RUN_SILENCE_NS, CameraTrack
 from tests.support.waiting import wait_until
 
 JPEG = b"\xff\xd8" + bytes(500) + b"\xff\xd9"

@@ -21,7 +21,8 @@ from preroll.runtime.watchdog import Heartbeat
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
 from services.recorder.cameras.recording import ClipPlan, Recording
-from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 from services.recorder.cameras.window import Window
 from tests.support.clocks import HandClock
 from tests.support.waiting import wait_until

@@ -67,7 +67,7 @@ def test_power_cut_while_recording_keeps_what_was_written_before_the_last_sync(t
     accepted(take, root, disk)
     recording = take.begun(2 * COUNT)
     writing = Writing(take, recording, root, disk)
-    wait_until(lambda: recording.pending_bytes == 0, 5)
+    wait_until(lambda: recording.waiting_frames == 0, 5)
     written_at = disk.calls["sync_data"]
     wait_until(lambda: disk.calls["sync_data"] >= written_at + 6, 5)  # two files: three whole rounds
     cut = disk.now.copy()

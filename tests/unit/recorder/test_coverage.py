@@ -2,7 +2,8 @@
 
 from preroll.clock import NS_PER_S
 from preroll.wire import FPS_MAX, FrameHeader
-from services.recorder.cameras.table import CameraTrack
+from services.recorder.cameras.backlog import Backlog
+from services.recorder.cameras.track import CameraTrack
 from services.recorder.cameras.window import Window
 
 BOOT = "boot"
@@ -13,14 +14,14 @@ JPEG = bytes(100)
 
 def track(seqs: range, but: frozenset[int] = frozenset(), rejected: int = 0) -> CameraTrack:
     """A camera that has sent the frames `seqs`, but some."""
-    made = CameraTrack("cam1", BOOT, BEGIN_NS)
+    made = CameraTrack("cam1", BOOT, BEGIN_NS, Backlog(0))
     for seq in seqs:
         if seq in but:
             continue
         t_ns = BEGIN_NS + seq * PERIOD_NS
         past = rejected if seq > max(but, default=seq) else 0
         header = FrameHeader("cam1", BOOT, "run", seq, past, t_ns, t_ns, "jpeg", True, 64, 36)
-        assert made.take(header, JPEG, t_ns, 10**9)
+        assert made.take(header, JPEG, t_ns)
     return made
 
 
@@ -57,8 +58,8 @@ def test_a_hole_that_reaches_into_the_window_is_missing_as_far_as_it_does() -> N
 
 
 def test_frames_a_nanosecond_apart_have_a_rate_that_can_be_told() -> None:
-    made = CameraTrack("cam1", BOOT, BEGIN_NS)
+    made = CameraTrack("cam1", BOOT, BEGIN_NS, Backlog(0))
     for seq in range(2):
         t_ns = BEGIN_NS + seq
-        assert made.take(FrameHeader("cam1", BOOT, "run", seq, 0, t_ns, t_ns, "jpeg", True, 64, 36), JPEG, t_ns, 10**9)
+        assert made.take(FrameHeader("cam1", BOOT, "run", seq, 0, t_ns, t_ns, "jpeg", True, 64, 36), JPEG, t_ns)
     assert made.describe(BEGIN_NS + 1, 5).fps == FPS_MAX

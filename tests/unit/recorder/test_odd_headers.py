@@ -11,7 +11,8 @@ from preroll import wire
 from preroll.clock import NS_PER_S
 from services.recorder.answers.queries import Queries
 from services.recorder.answers.status import Status
-from services.recorder.cameras.table import Cameras, CameraTrack
+from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 from services.recorder.clips import sidecar
 from services.recorder.clips.journal import FrameName
 from services.recorder.clips.result import ClipFacts, Written, clip_of, document_of

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preroll.clock import NS_PER_S
-from services.recorder.cameras.frame import Frame
+from services.recorder.cameras.frame import OVERHEAD_BYTES, Frame
 from services.recorder.cameras.ring import Ring, evict_to
 from services.recorder.cameras.window import Window
 
@@ -15,10 +15,11 @@ def frame(number: int, t_ns: int, size_bytes: int = 100) -> Frame:
     return Frame("run", number, t_ns, 640, 360, bytes(size_bytes))
 
 
-def filled(count: int, size_bytes: int = 100) -> Ring:
+def filled(count: int, held_bytes: int = 1000) -> Ring:
+    """Frames that take `held_bytes` each."""
     ring = Ring()
     for number in range(count):
-        ring.append(frame(number, number * PERIOD_NS, size_bytes))
+        ring.append(frame(number, number * PERIOD_NS, held_bytes - OVERHEAD_BYTES))
     return ring
 
 
@@ -38,7 +39,7 @@ def test_ring_holds_what_a_plain_list_would(steps: list[tuple[int, int]], span_n
         plain = [held for held in plain if held.t_ns >= t_ns - span_ns]
     window = Window(ends[0], ends[0] + ends[1])
     assert len(ring) == len(plain)
-    assert ring.size_bytes == sum(held.size_bytes for held in plain)
+    assert ring.size_bytes == sum(held.held_bytes for held in plain)
     assert ring.within(window) == [held for held in plain if held.t_ns in window]
     assert ring.oldest == (plain[0] if plain else None)
     assert ring.held_ns == (plain[-1].t_ns - plain[0].t_ns if plain else 0)
@@ -75,24 +76,24 @@ def test_time_evicts_all_but_the_newest() -> None:
     assert len(ring) == 1
     assert ring.newest is not None
     assert ring.newest.seq == 29
-    assert ring.size_bytes == 100
+    assert ring.size_bytes == 1000
 
 
 def test_bytes_are_taken_from_the_largest_ring_first() -> None:
-    large, small = filled(100, size_bytes=1000), filled(100, size_bytes=100)
-    evicted = evict_to([large, small], 30_000)
-    assert large.size_bytes + small.size_bytes <= 30_000
-    assert small.size_bytes == 10_000
+    large, small = filled(100, held_bytes=10_000), filled(100, held_bytes=1000)
+    evicted = evict_to([large, small], 300_000)
+    assert large.size_bytes + small.size_bytes <= 300_000
+    assert small.size_bytes == 100_000
     assert evicted == [large] * 80
 
 
 def test_equal_cameras_share_the_bytes_equally() -> None:
-    rings = [filled(100, size_bytes=1000) for _ in range(4)]
+    rings = [filled(100, held_bytes=1000) for _ in range(4)]
     evict_to(rings, 200_000)
     assert [len(ring) for ring in rings] == [50] * 4
 
 
 def test_each_ring_keeps_its_newest_frame_whatever_the_bytes() -> None:
-    rings = [filled(5, size_bytes=1000) for _ in range(3)]
+    rings = [filled(5, held_bytes=1000) for _ in range(3)]
     evict_to(rings, 10)
     assert [len(ring) for ring in rings] == [1, 1, 1]
