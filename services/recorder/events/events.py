@@ -28,6 +28,7 @@ from services.recorder.events.open_events import OpenEvents
 from services.recorder.events.records import Records
 from services.recorder.events.rules import CommandRejected, Limits
 from services.recorder.events.scheduling import Scheduling
+from services.recorder.store.database import IndexUnavailable
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from services.recorder.store.running_time import RunningTime
@@ -207,8 +208,16 @@ class Events:
         return self._keeping.is_open(event_id)
 
     def retire(self, event_id: str) -> bool:
-        """Remove an event for retention, unless it is protected or needed by now; whether it was."""
-        return self._keeping.retire(event_id)
+        """Remove an event for retention, unless it is protected or needed by now; whether it was.
+
+        `IndexUnavailable` for the index; anything else concerns this event.
+        """
+        try:
+            return self._keeping.retire(event_id)
+        except CommandRejected as err:
+            if isinstance(err.__cause__, IndexUnavailable):
+                raise err.__cause__ from err
+            raise
 
     def end_deletions(self) -> None:
         """Try again to remove what was deleted and is still there. `IndexUnavailable` when that cannot be read."""

@@ -15,7 +15,7 @@ from preroll.logs import fields
 from preroll.runtime.chore import Chore
 from preroll.runtime.threads import Threads
 from services.recorder.store import running_notes
-from services.recorder.store.disk import WriteFailed
+from services.recorder.store.database import IndexUnavailable
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from services.recorder.store.retention import Going, Now, Removable, RetentionLimits, Usage, most_by_age, what_goes
@@ -40,7 +40,7 @@ class EventOwner(Protocol):
     def retire(self, event_id: str) -> bool:
         """Remove the event, unless it is protected or gone by now; whether it was.
 
-        `WriteFailed` when its files cannot be removed; anything else is no fault of this event's.
+        `IndexUnavailable` for the index; anything else concerns this event.
         """
         ...
 
@@ -157,7 +157,9 @@ class Cleaner:
                     return
                 try:
                     is_removed = self._events.retire(going.event_id)
-                except (WriteFailed, OSError) as err:
+                except IndexUnavailable:
+                    raise  # no fault of this event's: no other is to go in its place
+                except Exception as err:
                     self._leave(going, err)
                     failures += 1
                     continue
