@@ -152,6 +152,9 @@ RefusalCode = Literal[
     "too_many_events",
     "storage_full",
     "index_unavailable",  # another program holds it, or the disk or the file is damaged
+    "storage_failed",  # the disk cannot be read or written, or the clips directory was taken away
+    "out_of_descriptors",  # of files and connections: the clips would find none
+    "out_of_threads",
     "shutting_down",
     "busy",  # a part of the recorder waits for the disk: nothing was done, ask again
     "internal",
@@ -319,6 +322,8 @@ class Disk(_Record):
     free_bytes: Count
     clips_bytes: Count
     is_full: bool  # below the minimum free space: new triggers are refused
+    files_free: Count | None = None  # how many files may still be made (inodes); None where that has no limit
+    error: Text | None = None  # why nothing can be written to it, or its figures, then 0, could not be read
 
 
 class Retention(_Record):
@@ -356,6 +361,8 @@ class RecorderHealth(_Record):
     backlog_bytes: Count = 0  # frames that clips wait to have written and that no ring holds any more
     backlog_max_bytes: Count = 0
     retention: Retention | None = None
+    descriptors_limit: Count | None = None  # files and connections; None where the system does not tell
+    descriptors_in_use: Count | None = None
 
 
 # --- commands: recorder REP :5551 ------------------------------------------------------------------------------------
@@ -386,6 +393,17 @@ class StartEvent(_Message):
     post_s: Seconds | None = None
     labels: Labels = {}
     overlap: Overlap | None = None
+
+
+class CheckTrigger(_Message):
+    """Ask whether a trigger with default settings would be accepted now. Records nothing.
+
+    `received` and `age_ns` are as for `StartEvent`. A recorder of before refuses this as malformed.
+    """
+
+    type: Literal["check_trigger"] = "check_trigger"
+    received: InstantRecord
+    age_ns: Count
 
 
 class AmendEvent(_Message):
@@ -423,7 +441,7 @@ class ForgetCamera(_Message):
 
 
 Command = Annotated[
-    StartEvent | AmendEvent | DeleteEvent | ProtectEvent | ForgetCamera,
+    StartEvent | CheckTrigger | AmendEvent | DeleteEvent | ProtectEvent | ForgetCamera,
     Field(discriminator="type"),
 ]
 
@@ -546,8 +564,16 @@ class Refused(_Message):
     state: ClipState | None = None
 
 
+class TriggerChecked(_Message):
+    """What a trigger would have met: `refused` is `None` where it would have been accepted."""
+
+    type: Literal["trigger_checked"] = "trigger_checked"
+    cameras_live: Count
+    refused: Refused | None = None
+
+
 Reply = Annotated[
-    EventReply | EventsReply | CamerasReply | FrameReply | HealthReply | Done | Refused,
+    EventReply | EventsReply | CamerasReply | FrameReply | HealthReply | TriggerChecked | Done | Refused,
     Field(discriminator="type"),
 ]
 

@@ -95,6 +95,8 @@ _HEALTH: Final = wire.RecorderHealth(
     commands=43,
     commands_refused=1,
     bus_dropped=0,
+    descriptors_limit=65_536,
+    descriptors_in_use=61,
     retention=wire.Retention(running_s=2_599_200.0, held_s=0.0, wall_steps=0, last_step_s=None, overdue_events=0),
 )
 _RECORD: Final = schemas.LogRecord(

@@ -166,6 +166,11 @@ def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
         health.refused_foreign_key,
     )
     yield _counter("recorder_bus_messages_dropped", "What it could not say, its queue being full.", health.bus_dropped)
+    if health.descriptors_limit is not None and health.descriptors_in_use is not None:
+        yield _gauge(
+            "recorder_descriptors", "Files and connections that the recorder has open.", health.descriptors_in_use
+        )
+        yield _gauge("recorder_descriptors_max", "How many it may have.", health.descriptors_limit)
 
 
 def _retention(retention: wire.Retention) -> Iterator[Metric]:

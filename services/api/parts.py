@@ -11,6 +11,7 @@ from services.api.bus_receiver import BusReceiver
 from services.api.connections import Connections
 from services.api.guard import Gate
 from services.api.live import Live
+from services.api.readiness import ReadinessCheck
 from services.api.recorder_client import RecorderClient
 from services.api.seats import Seats
 from services.api.settings import ApiSettings
@@ -33,6 +34,7 @@ class Parts:
     archives: Seats
     lists: Seats
     gate: Gate
+    readiness: ReadinessCheck
 
 
 async def _parts(request: Request) -> Parts:  # as a function it would be called in another thread

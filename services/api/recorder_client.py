@@ -130,6 +130,20 @@ class RecorderClient:
             raise _unexpected(reply)
         return reply
 
+    async def check_trigger(self, received: wire.InstantRecord, age_ns: int) -> wire.TriggerChecked:
+        """Whether a trigger would be accepted now, and how many cameras are live."""
+        try:
+            reply = await self._control.ask(wire.CheckTrigger(received=received, age_ns=age_ns))
+        except problems.Problem as err:
+            if err.body.code != "malformed":
+                raise
+            # A recorder of a version before does not know the question: all it can tell is what its cameras do.
+            live = sum(camera.state == "live" for camera in await self.cameras())
+            return wire.TriggerChecked(cameras_live=live)
+        if not isinstance(reply, wire.TriggerChecked):
+            raise _unexpected(reply)
+        return reply
+
     async def event(self, command: wire.Command) -> wire.EventReply:
         """Carry out a command that answers with the event."""
         reply = await self.command(command)

@@ -27,6 +27,7 @@ from services.api.guard import Gate
 from services.api.listener import bound_to
 from services.api.live import Live
 from services.api.parts import Parts
+from services.api.readiness import ReadinessCheck
 from services.api.recorder_client import RecorderClient
 from services.api.seats import Seats
 from services.api.server import Server, room_for
@@ -78,10 +79,11 @@ async def _serve(
             extra=fields(connections=most, wanted=settings.max_connections, descriptors=descriptors.limit()),
         )
     connections = Connections(most, settings.send_timeout_s, SharedSources(settings.trusted_proxies))
+    boot_id = read_boot_id()
     parts = Parts(
         settings=settings,
         clock=clock,
-        boot_id=read_boot_id(),
+        boot_id=boot_id,
         shutdown=shutdown,
         connections=connections,
         recorder=recorder,
@@ -91,6 +93,7 @@ async def _serve(
         archives=Seats(ARCHIVES_MAX, f"{ARCHIVES_MAX} archives are being sent already"),
         lists=Seats(LISTS_MAX, f"{LISTS_MAX} long lists are being sent already"),
         gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
+        readiness=ReadinessCheck(recorder, clock, boot_id),
     )
     server = Server(
         uvicorn.Config(

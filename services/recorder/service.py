@@ -35,6 +35,7 @@ from services.recorder.stages import Stages
 from services.recorder.store import running_notes
 from services.recorder.store.files import INDEX_NAME, ClipsDir
 from services.recorder.store.index import Index
+from services.recorder.supply import SupplyReader
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,26 @@ class Recorder:
             settings.overlap,
         )
         running = running_notes.go_on(self._clips, self._index, clock, boot_id)
-        self._events = Events(self._cameras, self._index, self._clips, limits, bus, clock, boot_id, running, threads)
+        min_free_bytes = settings.min_free_mb * MB
+        self._supply = SupplyReader(
+            clock,
+            lambda: self._clips.usage(0, min_free_bytes),
+            self._index.misplaced,
+            lambda: self._stages.files_in_clips,
+        )
+        self._events = Events(
+            self._cameras,
+            self._index,
+            self._clips,
+            limits,
+            bus,
+            clock,
+            boot_id,
+            running,
+            threads,
+            self._supply,
+            min_free_bytes,
+        )
         self._stages = Stages(settings, self._events, self._clips, self._index, clock, boot_id, running, threads)
         self._events.stage = self._stages
         self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
@@ -125,6 +145,7 @@ class Recorder:
             while not self._shutdown.wait(TICK_S):
                 heartbeat.beat()
                 self._events.tick()
+                self._stages.start_writers()
                 ticks += 1
                 if ticks % STATUS_EVERY_TICKS == 0:
                     remember_cameras()
@@ -151,6 +172,7 @@ class Recorder:
         self._index.remember_cameras(camera_ids, wait_s=0)
 
     def _figures(self) -> dict[str, Any]:
+        stock = self._supply.descriptors()
         return {
             "run_id": self._run_id,
             "events_active": len(self._events.active()),
@@ -161,6 +183,8 @@ class Recorder:
             "bus_dropped": self._bus.dropped,
             "peers_refused": self._guard.refused if self._guard else 0,
             "refused_foreign_key": self._ingest.refused_foreign_key,
+            "descriptors_limit": stock.limit if stock else None,
+            "descriptors_in_use": stock.in_use if stock else None,
             **self._stages.figures(),
         }
 

@@ -3,8 +3,10 @@
 Each stage reports from its own thread; `Events` keeps the record.
 """
 
+import contextlib
 import logging
 import os
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -61,6 +63,8 @@ class Stages:
         self._clock = clock
         self._boot_id = boot_id
         self._syncer = Syncer()
+        self._is_short_of_threads = False
+        self._unstarted: deque[ClipWriter] = deque()
         limits = RetentionLimits(
             max_age_ns=round(settings.retention_days * DAY_NS),
             max_bytes=round(settings.retention_max_gb * GB),
@@ -140,34 +144,54 @@ class Stages:
             )
             if changed is not None:
                 self._submit(changed, changed.clip(camera_id))
+            self.start_writers()
 
         def on_failed(failed: Failed) -> None:
             self._events.change_clip(event_id, camera_id, failed.applied_to)
             why = "; ".join(failed.shortfall)
             log.error("clip failed: %s", why, extra=fields(event_id=event_id, camera_id=camera_id))
+            self.start_writers()
 
-        ClipWriter(
-            recording,
-            self._clips,
-            self._syncer,
-            self._clock,
-            self._boot_id,
-            opened.now,
-            on_saved,
-            on_failed,
-        ).start(self._threads)
+        self._unstarted.append(
+            ClipWriter(
+                recording,
+                self._clips,
+                self._syncer,
+                self._clock,
+                self._boot_id,
+                opened.now,
+                on_saved,
+                on_failed,
+            )
+        )
+        self.start_writers()
 
     def needs(self, event_id: str) -> bool:
         """Whether a saved event's files are needed still, for its renditions."""
         return self._events.opened(event_id) is not None
 
-    def is_storage_full(self) -> str | None:
-        """Why nothing can be written now, or `None`."""
-        disk = self._cleaner.disk
-        if not disk.is_full:
-            return None
-        free_mb = disk.free_bytes // MB
-        return f"{free_mb} MB are free on the clips' disk, min_free_mb={self._settings.min_free_mb}"
+    def start_writers(self) -> None:
+        """Start the writers for which there was no thread before; what waits longer stays for the next call.
+
+        Meanwhile a clip's frames gather in its recording, as they do for a slow disk.
+        """
+        with contextlib.suppress(IndexError):
+            while True:
+                writer = self._unstarted.popleft()
+                try:
+                    writer.start(self._threads)
+                except RuntimeError as err:
+                    self._unstarted.appendleft(writer)
+                    if not self._is_short_of_threads:
+                        log.error("no thread for a clip's writer, tried again until there is one: %s", err)
+                    self._is_short_of_threads = True
+                    return
+                self._is_short_of_threads = False
+
+    @property
+    def files_in_clips(self) -> int:
+        """How many files the clips that are being written have open."""
+        return self._syncer.count
 
     def figures(self) -> dict[str, Any]:
         return {

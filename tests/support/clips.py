@@ -89,11 +89,12 @@ class Writing:
         root: Path,
         disk: Disk | None = None,
         clock: Clock | None = None,
-        threads: Threads | None = None,
+        *,
+        is_begun: bool = True,
     ) -> None:
         self.outcomes: list[Written | Failed] = []
         self._syncer = Syncer(interval_s=0.02)
-        self._writer = ClipWriter(
+        self.writer = ClipWriter(
             recording,
             ClipsDir(root, disk),
             self._syncer,
@@ -104,10 +105,11 @@ class Writing:
             self.outcomes.append,
         )
         self._syncer.start(Threads(Shutdown()))
-        self._writer.start(threads or Threads(Shutdown()))
+        if is_begun:
+            self.writer.start(Threads(Shutdown()))
 
     def outcome(self) -> Written | Failed:
-        ended = self._writer.join(30)
+        ended = self.writer.join(30)
         self._syncer.close()
         assert ended, "the clip writer has not ended within 30 s"
         (outcome,) = self.outcomes

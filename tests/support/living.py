@@ -73,9 +73,6 @@ class WritingStage:
             changed,
         ).start(self._threads)
 
-    def is_storage_full(self) -> str | None:
-        return None
-
     def needs(self, event_id: str) -> bool:
         return False
 

@@ -87,6 +87,7 @@ class FakeRecorder:
         self.events: dict[str, wire.Event] = {}
         self.cameras: dict[str, wire.Camera] = {}
         self.health: wire.RecorderHealth | None = None
+        self.refuses: wire.Refused | None = None  # any trigger
         self.asked: list[wire.Command | wire.Query] = []
         self.answer: Callable[[wire.Command | wire.Query], wire.Reply | bytes] = self.usual
         self._stop = threading.Event()
@@ -102,6 +103,8 @@ class FakeRecorder:
 
     def usual(self, message: wire.Command | wire.Query) -> wire.Reply:
         match message:
+            case wire.StartEvent() if self.refuses is not None:
+                return self.refuses
             case wire.StartEvent():
                 known = self.events.get(message.event_id)
                 if known is None:
@@ -111,6 +114,9 @@ class FakeRecorder:
                 if known.fingerprint != message.fingerprint:
                     return wire.Refused(code="conflict", message="another request had this id")
                 return wire.EventReply(event=known)
+            case wire.CheckTrigger():
+                live = sum(camera.state == "live" for camera in self.cameras.values())
+                return wire.TriggerChecked(cameras_live=live, refused=self.refuses)
             case wire.GetEvent() | wire.AmendEvent() | wire.ProtectEvent():
                 event = self.events.get(message.event_id)
                 return wire.EventReply(event=event) if event else _unknown(message.event_id)

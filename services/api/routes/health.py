@@ -17,21 +17,16 @@ async def healthz() -> schemas.Alive:
 @router.get(
     "/readyz",
     summary="A trigger now would be recorded",
-    responses={503: {"model": schemas.Readiness, "description": "Not yet, and what is missing"}},
+    description=(
+        "Asks the recorder what a trigger with its defaults would meet at this moment, and records nothing. "
+        "`missing` says what is in the way, in words that name no camera."
+    ),
+    responses={503: {"model": schemas.Readiness, "description": "It would not, and why"}},
 )
 async def readyz(parts: FromParts, response: Response) -> schemas.Readiness:
-    missing: list[str] = []
-    live = 0
-    try:
-        cameras = await parts.recorder.cameras()
-    except Problem as err:
-        missing.append(str(err))
-    else:
-        live = sum(camera.state == "live" for camera in cameras)
-        if live == 0:
-            missing.append("no camera is live")
-    response.status_code = 503 if missing else 200
-    return schemas.Readiness(ready=not missing, cameras_live=live, missing=missing)
+    readiness = await parts.readiness.ask()
+    response.status_code = 200 if readiness.ready else 503
+    return readiness
 
 
 @router.get("/status", summary="Figures of the recorder and the API", responses=problems.responses(401))

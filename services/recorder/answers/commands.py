@@ -37,6 +37,9 @@ class Commands:
         command = wire.decode_command(data)
         if isinstance(command, wire.StartEvent):
             return self._events.start(command)
+        if isinstance(command, wire.CheckTrigger):
+            self._rate.give_back()
+            return self._events.check(command)
         return self._carried_out.once(command.command_id, lambda: self._carry_out(command))
 
     def _carry_out(

@@ -6,14 +6,15 @@ the recording is drained so that its frames do not stay in memory.
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
 from preroll import wire
-from preroll.clock import Clock, seconds
+from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
 from preroll.runtime.threads import Threads
-from services.recorder.store.disk import WriteFailed
+from services.recorder.store.disk import OutOfDescriptors, WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
@@ -27,6 +28,7 @@ from services.recorder.clips.result import ClipFacts, Failed, Written, settle
 log = logging.getLogger(__name__)
 
 TAKE_S: Final = 0.25
+OPEN_NS: Final = 10 * NS_PER_S  # a stranger's connections are let go sooner
 WALL_STEP_MIN_S: Final = 0.1
 
 
@@ -66,11 +68,8 @@ class ClipWriter:
         self._thread: threading.Thread | None = None
 
     def start(self, threads: Threads) -> None:
-        """Begin. Where the system gives no thread, the clip fails at once, and says so."""
-        try:
-            self._thread = threads.start(f"clip-{self._recording.plan.camera_id}", self._run)
-        except RuntimeError as err:
-            self._conclude(WriteFailed(f"the recorder could start no thread for the clip: {err}"))
+        """Begin. `RuntimeError` when the system gives no thread: nothing is lost, and it may be called again."""
+        self._thread = threads.start(f"clip-{self._recording.plan.camera_id}", self._run)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; false when it has not come within `timeout_s` seconds."""
@@ -129,6 +128,18 @@ class ClipWriter:
         original.begin_sync()
 
     def _open(self, first: Frame) -> tuple[Journal, OriginalWriter]:
+        """The clip's files. While there is no descriptor for them the frames wait, as for a slow disk."""
+        gives_up_ns = self._clock.monotonic_ns() + OPEN_NS
+        while True:
+            try:
+                return self._opened(first)
+            except OutOfDescriptors as err:
+                if self._clock.monotonic_ns() > gives_up_ns:
+                    raise
+                log.warning("clip waits to be written: %s", err, extra=self._about())
+                time.sleep(TAKE_S)
+
+    def _opened(self, first: Frame) -> tuple[Journal, OriginalWriter]:
         recording, disk = self._recording, self._clips.disk
         if self._journal is None:
             self._clips.make_folder(self._paths.folder)

@@ -10,6 +10,7 @@ from preroll.clock import seconds
 from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.track import CameraTrack
 from services.recorder.cameras.window import Window
+from services.recorder.events.admission import Admission, Promised, Supply
 from services.recorder.events.open_event import EventPlan, OpenEvent, describe_clip
 from services.recorder.events.rules import (
     CommandRejected,
@@ -26,19 +27,20 @@ from services.recorder.store.files import ClipsDir
 class Acceptance:
     """Judges triggers by the limits and by the cameras that there are. Refusals are `CommandRejected`."""
 
-    def __init__(self, cameras: Cameras, limits: Limits, boot_id: str) -> None:
+    def __init__(self, cameras: Cameras, limits: Limits, boot_id: str, min_free_bytes: int = 0) -> None:
         self._cameras = cameras
         self._limits = limits
+        self._admission = Admission(limits, min_free_bytes)
         self._boot_id = boot_id
 
-    def check_room(self, active: int, full_because: str | None) -> None:
-        """Raise when `active` events are as many as may be, or nothing can be written for the reason given."""
-        if active >= self._limits.max_active_events:
-            raise CommandRejected(
-                "too_many_events", f"{active} events are active, max_active_events={self._limits.max_active_events}"
-            )
-        if full_because is not None:
-            raise CommandRejected("storage_full", full_because)
+    def judge(self, command: wire.StartEvent, now_ns: int, active: Collection[OpenEvent], supply: Supply) -> EventPlan:
+        """Where the event would lie, if it can be recorded beside those that are `active`. Changes nothing."""
+        with self._cameras.lock:
+            camera_ids = [track.camera_id for track in self._select(command.cameras)]
+        self._admission.check(_promised(active), supply, len(camera_ids))
+        if (command.overlap or self._limits.overlap) == "reject":
+            _refuse_overlap(camera_ids, active)
+        return self.plan(command, now_ns)
 
     def plan(self, command: wire.StartEvent, now_ns: int) -> EventPlan:
         """Where the event lies in time, and in the clips directory."""
@@ -52,15 +54,11 @@ class Acceptance:
         folder = ClipsDir.folder_of(command.event_id, where.triggered_unix_ns)
         return EventPlan(self._boot_id, where, window, folder)
 
-    def begin(
-        self, command: wire.StartEvent, plan: EventPlan, now_ns: int, running_ns: int, active: Collection[OpenEvent]
-    ) -> OpenEvent:
-        """The event, recording if its window has begun. `active` are the events that an overlap is looked for in."""
+    def begin(self, command: wire.StartEvent, plan: EventPlan, now_ns: int, running_ns: int) -> OpenEvent:
+        """The event, recording if its window has begun."""
         state: wire.ClipState = "scheduled" if plan.window.from_ns > now_ns else "recording"
         with self._cameras.lock:
             tracks = self._select(command.cameras)
-            if (command.overlap or self._limits.overlap) == "reject":
-                _refuse_overlap((track.camera_id for track in tracks), active)
             clips = tuple(
                 describe_clip(track.camera_id, state, plan, track.missing_ns(plan.window, now_ns)) for track in tracks
             )
@@ -123,6 +121,12 @@ class Acceptance:
         if not chosen:
             raise CommandRejected("unknown_camera", "cameras is an empty list")
         return chosen
+
+
+def _promised(active: Collection[OpenEvent]) -> Promised:
+    """A clip that is saved before the others of its event still counts: which are is not worth the looking."""
+    clips = [(len(opened.event.clips), opened.has_writers) for opened in active]
+    return Promised(len(clips), sum(count for count, _ in clips), sum(count for count, has in clips if not has))
 
 
 def _refuse_overlap(camera_ids: Iterable[str], active: Iterable[OpenEvent]) -> None:

@@ -21,11 +21,12 @@ from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.events import clip_life
 from services.recorder.events.acceptance import Acceptance
+from services.recorder.events.admission import Supply
 from services.recorder.events.amending import amend
 from services.recorder.events.keeping import Keeping
-from services.recorder.events.open_event import OpenEvent
+from services.recorder.events.open_event import EventPlan, OpenEvent
 from services.recorder.events.open_events import OpenEvents
-from services.recorder.events.records import Records
+from services.recorder.events.records import Records, refused
 from services.recorder.events.rules import CommandRejected, Limits
 from services.recorder.events.scheduling import Scheduling
 from services.recorder.store.database import IndexUnavailable
@@ -43,10 +44,6 @@ class ClipsStage(Protocol):
 
     def write(self, opened: OpenEvent, recording: Recording) -> None:
         """Begin to write the clip of `recording`."""
-        ...
-
-    def is_storage_full(self) -> str | None:
-        """Why nothing can be written now, or `None`."""
         ...
 
     def needs(self, event_id: str) -> bool:
@@ -68,13 +65,17 @@ class Events:
         boot_id: str,
         running: RunningTime,
         threads: Threads,
+        supply: Callable[[], Supply] = Supply,
+        min_free_bytes: int = 0,
     ) -> None:
+        """`supply` reads what there is for one more event."""
         self._running = running
         self._cameras = cameras
         self._index = index
         self._clips = clips
         self._limits = limits
-        self._acceptance = Acceptance(cameras, limits, boot_id)
+        self._acceptance = Acceptance(cameras, limits, boot_id, min_free_bytes)
+        self._supply = supply
         self._clock = clock
         self._boot_id = boot_id
         self._open = OpenEvents()
@@ -112,19 +113,16 @@ class Events:
 
     def start(self, command: wire.StartEvent) -> wire.EventReply:
         """Accept an event, or raise `CommandRejected`. When this returns, the event is durable."""
-        known = self._known(command)
+        with refused("the event could not be stored"):
+            known = self._known(command)
         if known is not None:
             return known
-        if self._is_closing:
-            raise CommandRejected("shutting_down", "the recorder is stopping")
         now_ns = self._clock.monotonic_ns()
-        active = self.active()
-        self._acceptance.check_room(len(active), self.stage.is_storage_full() if self.stage is not None else None)
-        plan = self._acceptance.plan(command, now_ns)
-        taken = self._clips.taken(plan.folder, (each.plan.folder for each in active))
+        plan = self._judge(command, now_ns)
+        taken = self._clips.taken(plan.folder, (each.plan.folder for each in self.active()))
         if taken is not None:
             raise CommandRejected("conflict", f"event_id={command.event_id} cannot be used: {taken}")
-        opened = self._acceptance.begin(command, plan, now_ns, self._running.now_ns(now_ns), active)
+        opened = self._acceptance.begin(command, plan, now_ns, self._running.now_ns(now_ns))
         try:
             self._records.insert(opened)
         except CommandRejected:
@@ -137,6 +135,22 @@ class Events:
         self._open.add(opened)
         self._accepted.put(opened)
         return wire.EventReply(event=opened.event, is_new=True)
+
+    def check(self, command: wire.CheckTrigger) -> wire.TriggerChecked:
+        """What a trigger with default settings would meet now. Records nothing."""
+        now_ns = self._clock.monotonic_ns()
+        refusal = None
+        try:
+            self._judge(
+                wire.StartEvent(event_id="check", fingerprint="", received=command.received, age_ns=command.age_ns),
+                now_ns,
+            )
+            self._records.check()
+        except CommandRejected as err:
+            refusal = err.refusal
+        with self._cameras.lock:
+            live = sum(track.state(now_ns) == "live" for track in self._cameras)
+        return wire.TriggerChecked(cameras_live=live, refused=refusal)
 
     def follow_up(self) -> None:
         """Start the writers of the events accepted since the last call, and tell of them.
@@ -284,6 +298,12 @@ class Events:
         if event.fingerprint != command.fingerprint:
             raise CommandRejected("conflict", f"event {command.event_id} exists, with another request", event.state)
         return wire.EventReply(event=event)
+
+    def _judge(self, command: wire.StartEvent, now_ns: int) -> EventPlan:
+        """Where the event would lie; `CommandRejected` when it cannot be recorded."""
+        if self._is_closing:
+            raise CommandRejected("shutting_down", "the recorder is stopping")
+        return self._acceptance.judge(command, now_ns, self.active(), self._supply())
 
     def _start_writers(self, opened: OpenEvent) -> None:
         assert self.stage is not None

@@ -105,6 +105,14 @@ class Records:
                     log.exception("event not stored", extra=fields(event_id=event_id))
                 raise CommandRejected(code, f"event {event_id} could not be stored: {words}") from err
 
+    def check(self) -> None:
+        """`CommandRejected` when a new event could not be stored now. Stores nothing."""
+        with self._refusing:
+            self._remove_refused()
+            with refused("the event could not be stored"):
+                self._index.get("check")
+                self._index.check()
+
     def _remove_refused(self) -> None:
         if self._refused is not None:
             with refused("no event can be stored"):

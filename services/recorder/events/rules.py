@@ -116,3 +116,7 @@ class CommandRate:
             self._second, self._count = second, 0
         self._count += 1
         return self._count <= self._per_s
+
+    def give_back(self) -> None:
+        """The last one counted asked for nothing to be done."""
+        self._count -= 1

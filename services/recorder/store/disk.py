@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+_NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows
 _IS_POSIX: Final = os.name == "posix"
@@ -18,6 +19,10 @@ class WriteFailed(Exception):
 
 class StorageFull(WriteFailed):
     """There is no space left; for the operator, or retention, to make some."""
+
+
+class OutOfDescriptors(WriteFailed):
+    """The process, or the system, has no file descriptor left. Others give theirs back: try again."""
 
 
 class Disk:
@@ -76,11 +81,13 @@ class Disk:
 
 @contextmanager
 def translated(doing: str, path: Path) -> Iterator[None]:
-    """Turns `OSError` into `StorageFull` or `WriteFailed`, which say what was being done to which file."""
+    """Turns `OSError` into `StorageFull`, `OutOfDescriptors` or `WriteFailed`, which say what was being done to which file."""
     try:
         yield
     except OSError as err:
         said = err.strerror or str(err)
         if err.errno in _NO_SPACE:
             raise StorageFull(f"the disk is full: cannot {doing} {path.name}: {said}") from err
+        if err.errno in _NO_DESCRIPTOR:
+            raise OutOfDescriptors(f"no file descriptor is free: cannot {doing} {path.name}: {said}") from err
         raise WriteFailed(f"the disk failed: cannot {doing} {path.name}: {said}") from err

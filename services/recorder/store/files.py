@@ -36,6 +36,7 @@ PART: Final = ".part"
 INDEX_NAME: Final = "index.sqlite"
 EVENT_FILE: Final = "event.json"
 _SIDECAR_OF_EVENT: Final = "event.sidecar.json"  # of a camera named `event`: `event.json` is the event's own
+FILES_MIN: Final = 256  # an event of eight cameras makes some fifty
 _DELETED: Final = ".deleted-"
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _HASH_CHUNK_BYTES: Final = 1 << 20
@@ -192,17 +193,16 @@ class ClipsDir:
         return wire.FileFact(path=self.relative(path), size_bytes=path.stat().st_size, sha256=sha256_of(path))
 
     def usage(self, clips_bytes: int, min_free_bytes: int) -> wire.Disk:
-        """The disk's figures; `clips_bytes` is the index's sum. An unreadable disk counts as full."""
+        """The disk's figures now; `clips_bytes` is the index's sum.
+
+        Of a disk that cannot be read nobody knows whether it is full: it has an `error`, and nothing else is to be
+        concluded from its figures.
+        """
         try:
-            figures = shutil.disk_usage(self.root)
-        except OSError:
-            return wire.Disk(total_bytes=0, free_bytes=0, clips_bytes=clips_bytes, is_full=True)
-        return wire.Disk(
-            total_bytes=figures.total,
-            free_bytes=figures.free,
-            clips_bytes=clips_bytes,
-            is_full=figures.free < min_free_bytes,
-        )
+            return _usage(self.root, clips_bytes, min_free_bytes)
+        except OSError as err:
+            why = f"the clips' disk cannot be read: {err.strerror or err}"
+            return wire.Disk(total_bytes=0, free_bytes=0, clips_bytes=clips_bytes, is_full=False, error=why)
 
     def folders(self) -> Iterator[str]:
         """The folders on disk that may be events', relative to the root. What cannot be read is logged and left out."""
@@ -285,6 +285,30 @@ def camera_of_sidecar(name: str) -> str | None:
     """The camera whose sidecar bears this name; `None` for every other name."""
     camera_id = name.partition(".")[0]
     return camera_id if wire.is_camera_id(camera_id) and name == _sidecar_name(camera_id) else None
+
+
+def _usage(root: Path, clips_bytes: int, min_free_bytes: int) -> wire.Disk:
+    free_min_bytes = max(1, min_free_bytes)
+    if not hasattr(os, "statvfs"):  # Windows
+        figures = shutil.disk_usage(root)
+        return wire.Disk(
+            total_bytes=figures.total,
+            free_bytes=figures.free,
+            clips_bytes=clips_bytes,
+            is_full=figures.free < free_min_bytes,
+        )
+    disk = os.statvfs(root)
+    free_bytes = min(disk.f_bavail * disk.f_frsize, wire.INT63_MAX)
+    # File systems that make inodes as they need them state 0 of 0, or any figure.
+    files_free = min(disk.f_favail, wire.INT63_MAX) if disk.f_files else None
+    return wire.Disk(
+        total_bytes=min(disk.f_blocks * disk.f_frsize, wire.INT63_MAX),
+        free_bytes=free_bytes,
+        clips_bytes=clips_bytes,
+        is_full=free_bytes < free_min_bytes or (files_free is not None and files_free < FILES_MIN),
+        files_free=files_free,
+        error="the clips' disk is read-only" if disk.f_flag & os.ST_RDONLY else None,
+    )
 
 
 def sha256_of(path: Path) -> str:

@@ -51,6 +51,8 @@ class Index:
         self._readers_lock = threading.Lock()
         self._readers: dict[threading.Thread, sqlite3.Connection] = {}
         self._known: set[str] | None = None
+        self._is_in_doubt = False
+        self._identity: tuple[int, int] | None = None
         with errors_named(path):
             self._writer = connect(path, READ_WAIT_S)
             try:
@@ -58,6 +60,7 @@ class Index:
                 if version != schema.SCHEMA_VERSION:
                     raise IndexDamaged(f"{path.name} is of version {version}, not {schema.SCHEMA_VERSION}")
                 self._total = rows.total_of(self._writer)
+                self._identity = _identity_of(path)
             except sqlite3.Error:
                 self._writer.close()
                 raise
@@ -141,6 +144,7 @@ class Index:
         """Store the event in place of a former record; durable on return. `plan` stays as it was when `None`."""
         with self._writing():
             rows.put(self._writer, event, None if plan is None else json.dumps(plan))
+        self._is_in_doubt = False
 
     def put_all(self, events: Iterable[wire.Event]) -> None:
         """Store many events, all or none; durable on return."""
@@ -210,6 +214,26 @@ class Index:
             self._writer.execute(
                 "UPDATE event SET running_ns = ? WHERE running_ns IS NULL OR running_ns > ?", (now_ns, now_ns)
             )
+
+    def check(self) -> None:
+        """`IndexUnavailable` when nothing could be stored now. Changes nothing.
+
+        After a write that failed, a transaction that writes nothing says little: then the version is written, as it is.
+        """
+        with self._writing():
+            if self._is_in_doubt:
+                self._writer.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
+        self._is_in_doubt = False
+
+    def misplaced(self) -> str | None:
+        """Why what is stored would not be found again: the file is not where it was opened."""
+        try:
+            is_the_same = _identity_of(self._path) == self._identity
+        except OSError as err:
+            return f"the clips' folder has lost its {self._path.name}: {err.strerror or err}"
+        if not is_the_same:
+            return f"{self._path.name} in the clips' folder is not the one that the recorder opened: it has to be restarted"
+        return None
 
     # --- reading
 
@@ -305,6 +329,9 @@ class Index:
                     yield
                     total = rows.total_of(self._writer)
                 self._total = total
+        except IndexUnavailable:
+            self._is_in_doubt = True
+            raise
         finally:
             self._lock.release()
 
@@ -338,3 +365,8 @@ class Index:
             said = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
         if said != "ok":
             raise IndexDamaged(f"{self._path.name} fails its integrity check: {said}")
+
+
+def _identity_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

@@ -35,6 +35,11 @@ class Syncer:
         if self._thread is not None:
             self._thread.join()
 
+    @property
+    def count(self) -> int:
+        """How many files are open."""
+        return len(self._open)
+
     def add(self, file: Syncable) -> None:
         with self._lock:
             self._open.append(file)

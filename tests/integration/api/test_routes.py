@@ -3,13 +3,15 @@
 import io
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 from urllib.parse import unquote
 
 import httpx
 import pytest
 
 from preroll import wire
-from tests.support.recorder import RunningApi, clip_of, event_of
+from tests.support.recorder import RunningApi, camera_of, clip_of, event_of
 from tests.support.waiting import wait_until
 
 PROBLEM = "application/problem+json"
@@ -97,6 +99,48 @@ def test_a_recorder_that_does_not_answer_is_away_and_nonsense_is_no_crash(api: R
     api.recorder.close()
     assert api.http.post("/trigger").status_code == 503
     assert api.http.get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize("code", get_args(wire.RefusalCode))
+def test_it_is_not_ready_when_a_trigger_is_refused_and_says_why(api: RunningApi, code: wire.RefusalCode) -> None:
+    assert api.http.get("/readyz").json() == {"ready": True, "cameras_live": 1, "missing": []}
+    api.recorder.refuses = wire.Refused(
+        code=code, message="camera cam1 is in the way" if code == "overlapping" else "so"
+    )
+    answer = api.http.get("/readyz")
+    assert answer.status_code == 503
+    said = answer.json()
+    assert (said["ready"], said["cameras_live"], len(said["missing"])) == (False, 1, 1)
+    assert "cam1" not in answer.text
+    assert api.http.post("/trigger").status_code >= 400
+
+
+def test_it_is_not_ready_without_a_live_camera(api: RunningApi) -> None:
+    api.recorder.cameras["cam1"] = camera_of("cam1", "lost")
+    answer = api.http.get("/readyz")
+    assert (answer.status_code, answer.json()["missing"]) == (503, ["no camera is live"])
+
+
+def test_of_a_recorder_that_cannot_be_asked_yet_its_cameras_decide(api: RunningApi) -> None:
+    """It is of a version before: what it does not know, it refuses as malformed."""
+
+    def as_before(message: wire.Command | wire.Query) -> wire.Reply:
+        if isinstance(message, wire.CheckTrigger):
+            return wire.Refused(code="malformed", message="command: type='check_trigger'")
+        return api.recorder.usual(message)
+
+    api.recorder.answer = as_before
+    assert api.http.get("/readyz").json() == {"ready": True, "cameras_live": 1, "missing": []}
+    api.recorder.cameras["cam1"] = camera_of("cam1", "stalled")
+    assert api.http.get("/readyz").status_code == 503
+
+
+def test_many_who_ask_whether_it_is_ready_cost_the_recorder_few_questions(api: RunningApi) -> None:
+    """Anybody may ask, and the recorder answers where it takes triggers."""
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: httpx.get(f"{api.url}/readyz", trust_env=False).status_code, range(40)))
+    assert set(answers) == {200}
+    assert 0 < sum(isinstance(asked, wire.CheckTrigger) for asked in api.recorder.asked) <= 40
 
 
 def test_frames_carry_their_name(api: RunningApi) -> None:

@@ -1,5 +1,6 @@
 """A clip on disk: what is in the files, by PyAV, by ffprobe and by the bytes."""
 
+import errno
 import json
 import subprocess
 import threading
@@ -24,7 +25,7 @@ from services.recorder.clips.original import read_frames
 from services.recorder.clips.result import Failed
 from tests.support.clips import UNIX_OFFSET_NS, Take, Writing
 from tests.support.clocks import HandClock
-from tests.support.disks import StandingDisk
+from tests.support.disks import FailingDisk, StandingDisk
 from tests.support.frames import frames, jpeg
 from tests.support.pictures import clock_error_ms, missing_numbers, read_codes
 from tests.support.waiting import wait_until
@@ -241,8 +242,16 @@ class NoThreads(Threads):
         raise RuntimeError("can't start new thread")
 
 
-def test_clip_for_which_no_thread_can_be_had_fails_and_says_so(tmp_path: Path) -> None:
+def test_clip_for_which_no_thread_could_be_had_is_written_when_there_is_one(tmp_path: Path) -> None:
     take = Take.of(frames(10))
-    outcome = Writing(take, take.begun(5), tmp_path, threads=NoThreads(Shutdown())).outcome()
-    assert isinstance(outcome, Failed)
-    assert "the recorder could start no thread for the clip: can't start new thread" in outcome.shortfall
+    writing = Writing(take, take.over(), tmp_path, is_begun=False)
+    with pytest.raises(RuntimeError):
+        writing.writer.start(NoThreads(Shutdown()))
+    writing.writer.start(Threads(Shutdown()))
+    assert writing.written().verdict.is_complete
+
+
+def test_clip_for_which_no_descriptor_is_free_waits_for_one_and_loses_nothing(tmp_path: Path) -> None:
+    take = Take.of(frames(60))
+    disk = FailingDisk("create", range(1, 3), errno.EMFILE)
+    assert Writing(take, take.over(), tmp_path, disk).written().verdict.is_complete

@@ -42,9 +42,6 @@ class NoStage:
     def write(self, opened: OpenEvent, recording: Recording) -> None:
         """Nothing is written here."""
 
-    def is_storage_full(self) -> str | None:
-        return None
-
     def needs(self, event_id: str) -> bool:
         return False
 

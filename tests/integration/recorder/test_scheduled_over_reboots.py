@@ -40,9 +40,6 @@ class Writers:
             raise self.error
         self.written.append(recording)
 
-    def is_storage_full(self) -> str | None:
-        return None
-
     def needs(self, event_id: str) -> bool:
         return False
 

@@ -85,6 +85,7 @@ COMMANDS = [
         labels={"a": "ü"},
         overlap="reject",
     ),
+    wire.CheckTrigger(received=INSTANT, age_ns=9),
     wire.AmendEvent(event_id="e1", post_s=0.0),
     wire.DeleteEvent(event_id="e1"),
     wire.ProtectEvent(event_id="e1", is_protected=True),
@@ -108,6 +109,7 @@ REPLIES = [
         ref=REF, unix_ns=1, width=2, height=3, oldest_unix_ns=0, newest_unix_ns=1, jpeg=b"\xff\xd8\xff\xd9"
     ),
     wire.HealthReply(health=HEALTH),
+    wire.TriggerChecked(cameras_live=2),
     wire.Done(),
     wire.Refused(code="conflict", message="another body", state="recording"),
 ]

@@ -1,11 +1,14 @@
 """Names and places in the clips directory, and removing events."""
 
+import errno
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from preroll.clock import NS_PER_S
-from services.recorder.store.disk import WriteFailed
+from services.recorder.store.disk import OutOfDescriptors, WriteFailed, translated
 from services.recorder.store.files import ClipsDir, camera_of_sidecar, sha256_of
 from services.recorder.store.output_file import OutputFile
 from tests.support.disks import FailingDisk, FullDisk, WatchedDisk
@@ -85,8 +88,53 @@ def test_disk_below_its_minimum_is_full(tmp_path: Path) -> None:
     assert clips.usage(5, 0).clips_bytes == 5
 
 
-def test_disk_that_cannot_be_read_counts_as_full(tmp_path: Path) -> None:
-    assert ClipsDir(tmp_path / "unplugged").usage(0, 0).is_full
+def test_of_a_disk_that_cannot_be_read_nothing_is_concluded_but_why(tmp_path: Path) -> None:
+    usage = ClipsDir(tmp_path / "unplugged").usage(0, 1 << 62)
+    assert usage.error == "the clips' disk cannot be read: No such file or directory"
+    assert not usage.is_full
+
+
+def statvfs(monkeypatch: pytest.MonkeyPatch, **figures: int) -> None:
+    """A disk with these figures, and plenty of what is not named."""
+    plenty = {"f_frsize": 4096, "f_blocks": 1 << 30, "f_bavail": 1 << 29, "f_files": 1 << 20, "f_favail": 1 << 19}
+    disk = SimpleNamespace(**{**plenty, "f_flag": 0, **figures})
+    monkeypatch.setattr(os, "statvfs", lambda _: disk)
+
+
+def test_disk_that_takes_no_more_files_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statvfs(monkeypatch, f_favail=10)
+    usage = ClipsDir(tmp_path).usage(0, 1)
+    assert usage.is_full
+    assert usage.files_free == 10
+
+
+@pytest.mark.parametrize("figures", [{"f_files": 0, "f_favail": 0}, {"f_favail": (1 << 64) - 1}, {}])
+def test_disk_without_a_limit_of_files_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: dict[str, int]
+) -> None:
+    statvfs(monkeypatch, **figures)
+    usage = ClipsDir(tmp_path).usage(0, 1)
+    assert not usage.is_full
+    assert usage.error is None
+
+
+def test_disk_with_nothing_free_is_full_whatever_is_to_stay_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statvfs(monkeypatch, f_bavail=0)
+    assert ClipsDir(tmp_path).usage(0, 0).is_full
+
+
+def test_disk_that_has_become_read_only_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    statvfs(monkeypatch, f_flag=os.ST_RDONLY)
+    assert ClipsDir(tmp_path).usage(0, 0).error == "the clips' disk is read-only"
+
+
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
+def test_a_missing_descriptor_is_not_called_a_failure_of_the_disk(error: int) -> None:
+    said = r"^no file descriptor is free: cannot create x: Too many open files"
+    with pytest.raises(OutOfDescriptors, match=said), translated("create", Path("x")):
+        raise OSError(error, os.strerror(error))
 
 
 def test_output_file_takes_up_where_the_disk_wrote_less_than_asked(tmp_path: Path) -> None:

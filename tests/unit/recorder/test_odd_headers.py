@@ -126,7 +126,7 @@ class Bench:
     def begin_clip(self, event_id: str = "event") -> Any:
         command = wire.StartEvent(event_id=event_id, fingerprint="f", received=self.instant(), age_ns=0)
         now_ns = self.clock.monotonic_ns()
-        opened = self.acceptance.begin(command, self.acceptance.plan(command, now_ns), now_ns, 0, ())
+        opened = self.acceptance.begin(command, self.acceptance.plan(command, now_ns), now_ns, 0)
         wire.decode_reply(wire.encode(wire.EventReply(event=opened.event)))
         return opened
 
