@@ -12,12 +12,15 @@ from preroll.cli.session import reported
 def keys(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the keys go; made if need be.")],
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Keys for each; else recorder, api and capture.")
+        list[str] | None,
+        typer.Argument(
+            metavar="NAME", help="A camera's id, or its Compose service's name; else recorder, api and capture."
+        ),
     ] = None,
 ) -> None:
     """Write CURVE keys: public/NAME.server and .client, and NAME/server.secret and client.secret for NAME alone.
 
-    Each is 40 characters of Z85 and a newline. Nothing that is there is overwritten.
+    A key speaks for the camera NAME and for NAME-<number>; `capture` for all that have none. Each is 40 characters of Z85 and a newline. Nothing that is there is overwritten.
     """
     with reported():
         write(folder, names or [])

@@ -4,6 +4,7 @@ One file that cannot be used costs its own name only. Its name counts as taken a
 in its place.
 """
 
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,12 +55,15 @@ class ClientFiles:
     def read(self) -> Clients:
         """Who is known now: the same object for as long as nothing has changed. `KeysUnusable` without the folder."""
         try:
-            found = sorted(path.name for path in self._public.iterdir() if path.name.endswith(SUFFIX))
+            with os.scandir(self._public) as found:
+                entries = sorted(
+                    (entry for entry in found if entry.name.endswith(SUFFIX)), key=lambda entry: entry.name
+                )
         except OSError as err:
             raise KeysUnusable(f"{self._public} cannot be read: {err.strerror}") from None
-        names = [file.removesuffix(SUFFIX) for file in found]
-        self._files = {name: self._read_one(name) for name in names if NAME.fullmatch(name)}
-        odd = [name for name in names if name not in self._files]
+        named = [(entry.name.removesuffix(SUFFIX), entry) for entry in entries]
+        self._files = {name: self._read_one(name, entry) for name, entry in named if NAME.fullmatch(name)}
+        odd = [name for name, _ in named if name not in self._files]
         clients = self._put_together([f"{self._public}: {name + SUFFIX!r} is ignored: it names no key" for name in odd])
         if clients != self._clients:
             self._clients = clients
@@ -83,8 +87,8 @@ class ClientFiles:
         usable = {key: name for key, name in by_key.items() if key not in shared}
         return Clients(frozenset(self._files), usable, tuple(faults))
 
-    def _read_one(self, name: str) -> _Read:
-        path, before = self._public / f"{name}{SUFFIX}", self._files.get(name)
+    def _read_one(self, name: str, path: os.DirEntry[str]) -> _Read:
+        before = self._files.get(name)
         try:
             now = path.stat()
             version = (now.st_mtime_ns, now.st_ctime_ns, now.st_ino, now.st_size)
@@ -92,12 +96,12 @@ class ClientFiles:
                 return before
             content = b""
             if stat.S_ISREG(now.st_mode):  # to open a pipe would be to wait for its writer
-                with path.open("rb") as file:
+                with Path(path).open("rb") as file:
                     content = file.read(KEY_CHARS + 3)
         except OSError as err:
             # Nobody is shut out because a disk, or a limit on descriptors, fails at this moment.
-            return _Read(_UNREAD, before.key if before else None, f"{path} cannot be read: {err.strerror}")
+            return _Read(_UNREAD, before.key if before else None, f"{path.path} cannot be read: {err.strerror}")
         key = content.strip()
         if not is_key(key):
-            return _Read(version, None, f"{path} holds no key of {KEY_CHARS} Z85 characters")
+            return _Read(version, None, f"{path.path} holds no key of {KEY_CHARS} Z85 characters")
         return _Read(version, key.decode())

@@ -61,8 +61,9 @@ def why_refused(camera_id: str, name: str | None, names: Collection[str], folder
     wrong = f"{key} does not speak for camera {camera_id!r}"
     if camera_id in SERVICES:
         return f"{wrong}: that is the name of a service; give the camera another id"
-    if camera_id in names:
-        return f"{wrong}, which has a key of its own: give {folder}/{camera_id} to its capture"
+    owner = owner_of(camera_id, names)
+    if owner not in {None, SHARED}:
+        return f"{wrong}, for which the key {owner!r} does: give {folder}/{owner} to its capture"
     return f"{wrong}: run `preroll keys {folder} {camera_id}` and give {folder}/{camera_id} to its capture"
 
 
