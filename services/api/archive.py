@@ -12,6 +12,7 @@ from preroll.clock import NS_PER_S
 from services.api.clip_files import OutsideClips, open_under
 
 CHUNK_BYTES: Final = 1024 * 1024
+_ZIP_YEARS: Final = (1980, 2107)
 
 
 class _Outlet(RawIOBase):
@@ -41,8 +42,7 @@ def chunks_of(root: Path, event: wire.Event, event_json: bytes) -> Iterator[byte
     Blocks on the disk: to be run in a thread.
     """
     outlet = _Outlet()
-    written_at = datetime.fromtimestamp(event.triggered_unix_ns / NS_PER_S, UTC)
-    moment = (written_at.year, written_at.month, written_at.day, written_at.hour, written_at.minute, written_at.second)
+    moment = _moment_of(event)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(zipfile.ZipInfo(f"{event.event_id}/event.json", moment), event_json)
         # A clip that stays as the camera sent it is its own original: one file, named twice.
@@ -51,15 +51,27 @@ def chunks_of(root: Path, event: wire.Event, event_json: bytes) -> Iterator[byte
     yield outlet.take()
 
 
+def _moment_of(event: wire.Event) -> tuple[int, int, int, int, int, int]:
+    """The trigger's time as a ZIP can hold it: a wrong clock's date lies at the nearest end of 1980 to 2107."""
+    at = datetime.fromtimestamp(event.triggered_unix_ns // NS_PER_S, UTC)
+    if not _ZIP_YEARS[0] <= at.year <= _ZIP_YEARS[1]:
+        return (1980, 1, 1, 0, 0, 0) if at.year < _ZIP_YEARS[0] else (2107, 12, 31, 23, 59, 58)
+    return (at.year, at.month, at.day, at.hour, at.minute, at.second)
+
+
 def _file(
-    archive: zipfile.ZipFile, outlet: _Outlet, root: Path, path: str, name: str, moment: tuple[int, ...]
+    archive: zipfile.ZipFile,
+    outlet: _Outlet,
+    root: Path,
+    path: str,
+    name: str,
+    moment: tuple[int, int, int, int, int, int],
 ) -> Iterator[bytes]:
     try:
         source = open_under(root, path)
     except (FileNotFoundError, OutsideClips):  # removed in the meantime; the event's record says what there was
         return
-    year, month, day, hour, minute, second = moment
-    info = zipfile.ZipInfo(name, (year, month, day, hour, minute, second))
+    info = zipfile.ZipInfo(name, moment)
     with source, archive.open(info, "w", force_zip64=True) as target:
         while chunk := source.read(CHUNK_BYTES):
             target.write(chunk)

@@ -146,6 +146,8 @@ class Cleaner:
         if not self._is_settled:
             self._index.settle_running(now.running_ns)
             self._is_settled = True
+        if self._usage_now().error is not None:
+            return  # a disk that cannot be read, or written, is asked again in the next round
         may_by_age = self._limits.max_age_ns > 0 and self._running.may_remove_by_age(self._monotonic_ns)
         by_age_max = most_by_age(self._index.count()) if may_by_age else 0
         failures = 0
@@ -170,8 +172,11 @@ class Cleaner:
                 return  # else others go in place of those that could not be removed
 
     def _usage(self) -> Usage:
-        usage = self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
-        return Usage(usage.clips_bytes, usage.free_bytes if usage.total_bytes else None)
+        disk = self._usage_now()
+        return Usage(disk.clips_bytes, disk.free_bytes if disk.total_bytes else None)
+
+    def _usage_now(self) -> wire.Disk:
+        return self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
 
     def _offered(self) -> Iterator[Removable]:
         now_ns = self._monotonic_ns

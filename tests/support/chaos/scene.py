@@ -154,7 +154,7 @@ class Scene:
             "recorder",
             system.start(
                 "recorder", within=within, allow_plaintext="true", frames_bind=frames, ring_s=12, ring_max_mb=200,
-                pre_s=1.5, post_s=1.5, retention_days=0, min_free_mb=MIN_FREE_MB, encode_workers=1,
+                pre_s=1.5, post_s=1.5, retention_days=30, min_free_mb=MIN_FREE_MB, encode_workers=1,
             ),
         )  # fmt: skip
         for camera_id in CAMERAS:
