@@ -5,6 +5,7 @@ counted, and the receiver sees the hole in the numbers.
 """
 
 import contextlib
+import logging
 import queue
 import secrets
 import threading
@@ -17,6 +18,8 @@ from preroll import sockets, wire
 from preroll.clock import Clock
 from preroll.keys import ClientKeys
 from preroll.runtime.threads import Threads
+
+log = logging.getLogger(__name__)
 
 QUEUED_MAX: Final = 5_000
 _END: Final = None
@@ -49,43 +52,52 @@ class BusSender:
         self._sender_id = secrets.token_hex(8)
         self._number = 0
         self._dropped = 0
+        self._is_told = False
         self._lock = threading.Lock()
         self._queue: queue.Queue[bytes | None] = queue.Queue(QUEUED_MAX)
         self._thread: threading.Thread | None = None
 
     @property
     def dropped(self) -> int:
-        """Messages that were dropped because the queue was full."""
+        """Messages that were dropped: the queue was full, or they could not be built."""
         return self._dropped
 
     def start(self, threads: Threads) -> None:
         self._thread = threads.start("bus", self._run)
 
-    def close(self, timeout_s: float = 2.0) -> None:
-        """Send what is queued, as far as `timeout_s` allows, and end."""
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """Send what is queued, as far as `timeout_s` allows, and end; false when the thread is still at it."""
         with contextlib.suppress(queue.Full):
             self._queue.put(_END, timeout=timeout_s)
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
 
     def send(self, build: Callable[[Stamped], wire.BusMessage]) -> None:
-        """Queue the message that `build` makes from its stamp. Never blocks; a full queue drops and counts it."""
+        """Queue the message that `build` makes from its stamp. Never blocks and raises nothing.
+
+        What cannot be built, or finds the queue full, is dropped and counted.
+        """
         with self._lock:
             number = self._number
             self._number += 1
-        message = build(
-            {
-                "service": self._service,
-                "instance": self._instance,
-                "sender_id": self._sender_id,
-                "number": number,
-                "unix_ns": self._clock.unix_ns(),
-            }
-        )
+        stamp: Stamped = {
+            "service": self._service,
+            "instance": self._instance,
+            "sender_id": self._sender_id,
+            "number": number,
+            "unix_ns": self._clock.unix_ns(),
+        }
         try:
-            self._queue.put_nowait(wire.encode(message))
+            self._queue.put_nowait(wire.encode(build(stamp)))
         except queue.Full:
             self._dropped += 1
+        except Exception as err:
+            self._dropped += 1
+            if not self._is_told:
+                self._is_told = True  # first: the line that says so comes here as well
+                log.exception("bus message cannot be built, further ones are only counted: %s", type(err).__name__)
 
     def _run(self) -> None:
         with sockets.bus_sender(self._context) as socket:
@@ -93,5 +105,5 @@ class BusSender:
             while (data := self._queue.get()) is not _END:
                 try:
                     socket.send(data, zmq.DONTWAIT)
-                except zmq.Again:
+                except zmq.ZMQError:  # full, mostly; whatever it is, it must not cost the messages that follow
                     self._dropped += 1

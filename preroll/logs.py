@@ -5,6 +5,7 @@ Structured facts are given as `extra={"fields": {...}}`; `camera_id` and `event_
 filters by.
 """
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -17,6 +18,8 @@ from preroll import wire
 from preroll.bus import BusSender, Stamped
 
 QUEUED_MAX: Final = 5_000
+CLOSE_S: Final = 2.0
+_END: Final = None  # what the listener of the standard library takes for the end
 _LEVELS: Final[dict[int, wire.Level]] = {
     logging.DEBUG: "DEBUG",
     logging.INFO: "INFO",
@@ -35,12 +38,12 @@ class Logs:
     """The process's logging, from `start` to `close`."""
 
     def __init__(self, service: wire.Service, instance: str, level: str, stream: TextIO | None = None) -> None:
-        self._queue: queue.Queue[logging.LogRecord] = queue.Queue(QUEUED_MAX)
+        self._queue: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUED_MAX)
         self._into_queue = _CountingQueueHandler(self._queue)
         self._stdout = _JsonLines(service, instance, stream or sys.stdout)
         self._handlers: list[logging.Handler] = [self._stdout]
         self._level = level
-        self._listener: logging.handlers.QueueListener | None = None
+        self._listener: _Listener | None = None
 
     @property
     def dropped(self) -> int:
@@ -51,23 +54,40 @@ class Logs:
         """Take over the root logger. With `bus`, every record goes there too."""
         if bus is not None:
             self._handlers.append(_ToBus(bus))
-        self._listener = logging.handlers.QueueListener(self._queue, *self._handlers)
+        self._listener = _Listener(self._queue, *self._handlers)
         self._listener.start()
         root = logging.getLogger()
         root.handlers[:] = [self._into_queue]
         root.setLevel(self._level)
         logging.captureWarnings(capture=True)
 
-    def close(self) -> None:
-        """Write what is queued and let the root logger go."""
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Write what is queued, as far as `timeout_s` allows (nobody may read our stdout), and leave the root logger."""
         logging.getLogger().handlers[:] = []
         if self._listener is not None:
-            self._listener.stop()
+            with contextlib.suppress(queue.Full):
+                self._queue.put(_END, timeout=timeout_s)  # `stop` would not wait for room, and then for ever
+            self._listener.join(timeout_s)
             self._listener = None
 
 
+class _Listener(logging.handlers.QueueListener):
+    """A record that cannot be written costs itself; by default it would end the thread, and all later ones with it."""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        for handler in self.handlers:
+            try:
+                handler.handle(record)
+            except Exception:
+                handler.handleError(record)  # its traceback, on stderr
+
+    def join(self, timeout_s: float) -> None:
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+
 class _CountingQueueHandler(logging.handlers.QueueHandler):
-    def __init__(self, records: "queue.Queue[logging.LogRecord]") -> None:
+    def __init__(self, records: "queue.Queue[logging.LogRecord | None]") -> None:
         super().__init__(records)
         self.dropped = 0
 

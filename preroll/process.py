@@ -1,12 +1,15 @@
 """The life of a service's process: one `Shutdown` that threads, sockets and coroutines all wait on."""
 
 import gc
+import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 _STATM: Final = Path("/proc/self/statm")
 
@@ -16,6 +19,7 @@ class Shutdown:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._lock = threading.Lock()
         self._reason = ""
         self._exit_code = 0
         self._callbacks: list[Callable[[], None]] = []
@@ -34,24 +38,27 @@ class Shutdown:
         return self._exit_code
 
     def request(self, reason: str) -> None:
-        """Ask every part to end. Safe in signal handlers and from any thread."""
-        if not self._event.is_set():
-            self._reason = reason
-            self._event.set()
-            for callback in self._callbacks:
-                callback()
+        """Ask every part to end. From any thread."""
+        self.fail(reason, 0)
 
     def fail(self, reason: str, exit_code: int = 1) -> None:
-        """End because a part cannot go on; the process's exit code will be `exit_code`."""
-        if not self._event.is_set():
-            self._exit_code = exit_code
-        self.request(reason)
+        """End because a part cannot go on; the process's exit code will be `exit_code`. Of several, the first counts."""
+        with self._lock:
+            if self._event.is_set():
+                return
+            self._reason, self._exit_code = reason, exit_code
+            self._event.set()
+            callbacks = tuple(self._callbacks)
+        for callback in callbacks:
+            _call(callback)
 
     def call_on_request(self, callback: Callable[[], None]) -> None:
         """Call `callback` when the end is requested; at once, if it already was. It must not block."""
-        self._callbacks.append(callback)
-        if self.requested:
-            callback()
+        with self._lock:
+            is_late = self._event.is_set()
+            self._callbacks.append(callback)
+        if is_late:
+            _call(callback)
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait for the request, at most `timeout_s` seconds; true when it came."""
@@ -60,6 +67,13 @@ class Shutdown:
                 pass
             return True
         return self._event.wait(timeout_s)
+
+
+def _call(callback: Callable[[], None]) -> None:
+    try:
+        callback()
+    except Exception:
+        log.exception("a part was not told of the end")  # the others are
 
 
 def exempt_from_collection() -> None:

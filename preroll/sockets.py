@@ -23,6 +23,8 @@ HEARTBEAT_TIMEOUT_MS: Final = 6_000
 RECONNECT_MS: Final = 100
 RECONNECT_MAX_MS: Final = 2_000
 HANDSHAKE_MS: Final = 2_000  # a connection that says nothing holds a descriptor for so long
+BIND_WAIT_S: Final = 2.0
+BIND_STEP_S: Final = 0.05
 FRAME_PARTS_MAX_BYTES: Final = wire.FRAME_MAX_BYTES
 
 
@@ -93,10 +95,19 @@ def bell(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
 
 
 def bind(socket: zmq.Socket[Any], address: str, door: Door | None = None) -> None:
-    """Bind; behind the guard's door, where there is one."""
+    """Bind; behind the guard's door, where there is one. An address that a process at its end still has is waited for."""
     if door is not None:
         door.protect(socket)
-    socket.bind(address)
+    deadline_s = time.monotonic() + BIND_WAIT_S
+    while True:
+        try:
+            socket.bind(address)
+        except zmq.ZMQError as err:
+            if err.errno != zmq.EADDRINUSE or time.monotonic() > deadline_s:
+                raise
+            time.sleep(BIND_STEP_S)
+        else:
+            return
 
 
 def connect(socket: zmq.Socket[Any], address: str, keys: ClientKeys | None = None) -> None:

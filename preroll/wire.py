@@ -155,6 +155,7 @@ RefusalCode = Literal[
     "storage_failed",  # the disk cannot be read or written, or the clips directory was taken away
     "out_of_descriptors",  # of files and connections: the clips would find none
     "out_of_threads",
+    "starting",  # what the last run left is taken up first
     "shutting_down",
     "busy",  # a part of the recorder waits for the disk: nothing was done, ask again
     "internal",

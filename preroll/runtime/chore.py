@@ -31,6 +31,6 @@ class Chore:
             now_s = self._clock_s()
             if self._told_s is None or now_s - self._told_s >= TOLD_EVERY_S:
                 self._told_s = now_s
-                log.exception("%s failed, tried again", self._name, extra=fields(failures=self.failures))
+                log.exception("%s failed", self._name, extra=fields(failures=self.failures))
             return False
         return True

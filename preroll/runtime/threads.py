@@ -10,7 +10,8 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from preroll.process import Shutdown
@@ -30,6 +31,8 @@ class Threads:
         self._shutdown = shutdown
         self._end = end
         self._watchdog = Watchdog()
+        self._lock = threading.Lock()
+        self._started: set[threading.Thread] = set()
 
     def start(self, name: str, run: Callable[[], None]) -> threading.Thread:
         """A started daemon thread, whose failure ends the process. `RuntimeError` when the system gives no thread."""
@@ -45,7 +48,14 @@ class Threads:
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
+        with self._lock:
+            self._started = {other for other in self._started if other.is_alive()} | {thread}
         return thread
+
+    def living(self) -> set[threading.Thread]:
+        """The threads that were started here and have not ended."""
+        with self._lock:
+            return {thread for thread in self._started if thread.is_alive()}
 
     def start_watched(self, name: str, run: Callable[[Heartbeat], None], limit_s: float) -> threading.Thread:
         """As `start`. `run` is to beat more often than every `limit_s` seconds, and not to return before the end is
@@ -86,6 +96,14 @@ class Threads:
 
     def _fail_wedged(self, silence: str) -> None:
         self._shutdown.fail(silence, WEDGED_EXIT_CODE)
+
+
+def join_all(threads: Iterable[threading.Thread], limit_s: float) -> list[threading.Thread]:
+    """Wait for the end of all of them, together at most `limit_s` seconds; those that have not ended."""
+    deadline_s = time.monotonic() + limit_s
+    for thread in (waited := list(threads)):
+        thread.join(max(0.0, deadline_s - time.monotonic()))
+    return [thread for thread in waited if thread.is_alive()]
 
 
 class ThreadEnded(RuntimeError):

@@ -1,6 +1,7 @@
 """`python -m services.api`: run the API."""
 
+from preroll.runtime.service import run
 from services.api import service
 
 if __name__ == "__main__":
-    raise SystemExit(service.main())
+    run(service.main)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from preroll.process import Shutdown
 from services.api import openapi, problems
 from services.api.edge import Edge
 from services.api.guard import Guard
@@ -41,6 +43,7 @@ def create_app(parts: Parts) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         receiving = asyncio.create_task(parts.bus.run(), name="bus")
+        receiving.add_done_callback(functools.partial(_end_with, parts.shutdown))
         try:
             yield
         finally:
@@ -66,6 +69,12 @@ def create_app(parts: Parts) -> FastAPI:
     app.mount("/docs-assets", Assets(directory=_swagger_assets()), name="docs-assets")
     openapi.describe(app)
     return app
+
+
+def _end_with(shutdown: Shutdown, task: "asyncio.Task[None]") -> None:
+    """An API that hears no other service must not look alive."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        shutdown.fail(f"task {task.get_name()} failed: {type(error).__name__}: {error}"[:500])
 
 
 def _swagger_assets() -> Path:

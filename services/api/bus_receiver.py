@@ -66,19 +66,23 @@ class BusReceiver:
                         part: zmq.Frame = await self._socket.recv(zmq.DONTWAIT, copy=False)  # type: ignore[misc]
                     except zmq.Again:
                         break
-                    self.take(part)
+                    self._take_in(part)
                 await asyncio.sleep(0)  # a flood of logs must not keep requests waiting
         finally:
             self._socket.close()
+
+    def _take_in(self, part: zmq.Frame) -> None:
+        try:
+            self.take(part)
+        except Exception as err:  # of one message: those of all other services are still to be heard
+            self._reject(err)
 
     def take(self, part: zmq.Frame) -> None:
         """Take one message in."""
         try:
             message = wire.decode_bus(part.bytes)
         except wire.WireError as err:
-            self.malformed += 1
-            if self.malformed == 1:
-                log.warning("bus message rejected (further ones are only counted): %s", err)
+            self._reject(err)
             return
         key = None
         if self._door is not None:
@@ -124,6 +128,11 @@ class BusReceiver:
             self._refusal_told_s = now_s
             log.warning("bus message refused: %s", why, extra=fields(key=key, refused=self.refused))
         return False
+
+    def _reject(self, err: Exception) -> None:
+        self.malformed += 1
+        if self.malformed == 1:
+            log.warning("bus message rejected (further ones are only counted): %s", err)
 
     def camera_json(self, camera: wire.Camera) -> schemas.Camera:
         """The camera, with what its capture says of itself."""

@@ -37,6 +37,7 @@ STATUS_OF: Final[dict[wire.RefusalCode, int]] = {
     "storage_failed": 503,
     "out_of_descriptors": 503,
     "out_of_threads": 503,
+    "starting": 503,
     "shutting_down": 503,
     "busy": 503,
     "internal": 500,

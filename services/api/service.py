@@ -145,20 +145,20 @@ def main() -> int:
     logs = Logs("api", host, settings.log_level)
     own_bus = settings.bus_bind.replace("://0.0.0.0:", "://127.0.0.1:").replace("://*:", "://127.0.0.1:")
     keys = settings.load_keys()
-    with zmq.Context[zmq.Socket[bytes]]() as context:
-        bus = BusSender(context, own_bus, "api", host, SystemClock(), keys.toward("api") if keys else None)
-        bus.start(threads)
-        logs.start(bus)
-        warn_of_exposed(keys)
-        try:
-            # ZeroMQ needs a loop that watches sockets; that of Windows by default does not.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(serve(settings, shutdown, threads))
-        except (Exception, SystemExit):
-            log.exception("the API cannot go on")
-            return 1
-        finally:
-            log.info("api ends", extra=fields(reason=shutdown.reason))
-            logs.close()
-            bus.close()
+    context = zmq.Context[zmq.Socket[bytes]]()
+    bus = BusSender(context, own_bus, "api", host, SystemClock(), keys.toward("api") if keys else None)
+    bus.start(threads)
+    logs.start(bus)
+    warn_of_exposed(keys)
+    try:
+        # ZeroMQ needs a loop that watches sockets; that of Windows by default does not.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(serve(settings, shutdown, threads))
+    except (Exception, SystemExit) as err:  # uvicorn ends by SystemExit where it cannot listen
+        log.exception("the API cannot go on")
+        shutdown.fail(f"{type(err).__name__}: {err}"[:500])
+    log.info("api ends", extra=fields(reason=shutdown.reason))
+    logs.close()
+    if bus.close():
+        context.destroy()
     return shutdown.exit_code

@@ -1,7 +1,7 @@
 """`python -m services.capture`: capture one camera until asked to end."""
 
-from services.capture.service import run
-from services.capture.settings import CaptureSettings
+from preroll.runtime.service import run
+from services.capture import service
 
 if __name__ == "__main__":
-    run(CaptureSettings.load_or_exit())
+    run(service.main)

@@ -1,9 +1,7 @@
 """The composition root: makes the parts, starts them, waits for the end, ends them."""
 
 import logging
-import os
 import secrets
-import sys
 
 import zmq
 
@@ -11,11 +9,12 @@ from preroll.addresses import without_password
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, warn_of_exposed
+from preroll.keys import Keys
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown
 from preroll.runtime.signals import watch_signals
-from preroll.runtime.threads import Threads
+from preroll.runtime.threads import Threads, join_all
 from preroll.turns import take_short_turns
 from services.capture import own_key
 from services.capture.loop import CaptureLoop
@@ -31,14 +30,14 @@ log = logging.getLogger(__name__)
 LAST_READ_S = 0.7
 
 
-def run(settings: CaptureSettings) -> None:
-    """Capture until a signal; ends the process with 0, or with another code when a part failed."""
+def main() -> int:
+    """Capture by the settings in the environment, until a signal; the exit code."""
+    settings = CaptureSettings.load_or_exit()
     descriptors.raise_limit()
     shutdown = Shutdown()
     threads = Threads(shutdown)
     watch_signals(shutdown, threads)
     threads.limit_end()
-    clock = SystemClock()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     take_short_turns()
     keys = settings.load_keys()
@@ -46,39 +45,68 @@ def run(settings: CaptureSettings) -> None:
     if guard:
         guard.start(threads)
     bus = BusSender(
-        context, settings.bus_connect, "capture", settings.camera_id, clock, keys.toward("api") if keys else None
+        context,
+        settings.bus_connect,
+        "capture",
+        settings.camera_id,
+        SystemClock(),
+        keys.toward("api") if keys else None,
     )
     logs = Logs("capture", settings.camera_id, settings.log_level)
-    run_id = secrets.token_hex(8)
-    numbering = Numbering(settings.camera_id, read_boot_id(), run_id, clock.unix_ns() - clock.monotonic_ns())
-
     bus.start(threads)
     logs.start(bus)
     warn_of_exposed(keys)
     if keys and (foreign := own_key.why_foreign(keys, settings.camera_id)):
         log.error("the recorder will refuse the frames: %s", foreign, extra=fields(camera_id=settings.camera_id))
+    has_ended = _run(settings, context, bus, keys, guard, shutdown, threads)
+    logs.close()
+    if bus.close(timeout_s=0.5) and has_ended:
+        if guard:
+            guard.close()
+        context.destroy(linger=200)
+    return shutdown.exit_code
+
+
+def _run(
+    settings: CaptureSettings,
+    context: zmq.Context[zmq.Socket[bytes]],
+    bus: BusSender,
+    keys: Keys | None,
+    guard: Guard | None,
+    shutdown: Shutdown,
+    threads: Threads,
+) -> bool:
+    """Capture until the end is requested; whether the threads have ended. A failure is in the shutdown."""
+    clock = SystemClock()
+    run_id = secrets.token_hex(8)
+    numbering = Numbering(settings.camera_id, read_boot_id(), run_id, clock.unix_ns() - clock.monotonic_ns())
     log.info(
         "capture starts",
         extra=fields(camera_id=settings.camera_id, run_id=run_id, source=without_password(settings.source)),
     )
-    publisher = FramePublisher(
-        context,
-        settings.camera_id,
-        settings.frames_connect,
-        settings.frames_bind,
-        keys.toward("recorder") if keys else None,
-        guard.door("watch") if guard else None,
-    )
+    try:
+        publisher = FramePublisher(
+            context,
+            settings.camera_id,
+            settings.frames_connect,
+            settings.frames_bind,
+            keys.toward("recorder") if keys else None,
+            guard.door("watch") if guard else None,
+        )
+    except zmq.ZMQError as err:
+        log.error("the capture cannot start: %s", err, extra=fields(camera_id=settings.camera_id))
+        shutdown.fail(str(err))
+        return True
     loop = CaptureLoop(
         lambda: open_source(settings, clock, shutdown), numbering, publisher, shutdown, settings.camera_id
     )
     status = StatusReport(settings.camera_id, run_id, settings.source, loop, numbering, clock)
-    reading = threads.start_watched("capture loop", loop.run, settings.watchdog_s)
-    reporting = threads.start("status", lambda: status.run(bus, shutdown))
-
+    working = [
+        threads.start_watched("capture loop", loop.run, settings.watchdog_s),
+        threads.start("status", lambda: status.run(bus, shutdown)),
+    ]
     shutdown.wait()
-    reading.join(LAST_READ_S)
-    reporting.join(LAST_READ_S)
+    left = join_all(working, LAST_READ_S)
     log.info(
         "capture ends",
         extra=fields(
@@ -89,14 +117,6 @@ def run(settings: CaptureSettings) -> None:
             bus_dropped=bus.dropped,
         ),
     )
-    logs.close()
-    bus.close(timeout_s=0.5)
-    if not reading.is_alive():
+    if not left:
         publisher.close()
-        if guard:
-            guard.close()
-        context.destroy(linger=200)
-    # A thread that is still inside a driver's call would keep, or crash, an orderly end of the interpreter.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(shutdown.exit_code)
+    return not left

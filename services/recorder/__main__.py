@@ -2,6 +2,7 @@
 
 import sys
 
+from preroll.runtime.service import run
 from services.recorder import service
 from services.recorder.settings import RecorderSettings
 
@@ -9,7 +10,7 @@ from services.recorder.settings import RecorderSettings
 def _main(arguments: list[str]) -> int:
     match arguments:
         case []:
-            return service.main()
+            run(service.main)
         case ["check"]:
             from services.recorder.recovery import check
 

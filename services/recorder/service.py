@@ -1,9 +1,15 @@
-"""Puts the recorder together, runs it, and takes it apart again."""
+"""Puts the recorder together, runs it, and takes it apart again.
+
+The order of its start: signals are watched; the folder's lock is taken; all sockets are bound; only then is anything in
+the folder opened or changed. Of its end: clips are closed, threads end, what they used is closed. A part that fails, at
+the start or later, makes the same end come, with another exit code.
+"""
 
 import logging
 import secrets
 import socket
 import sys
+import threading
 from typing import Any, Final
 
 import zmq
@@ -11,45 +17,36 @@ import zmq
 from preroll import sockets, wire
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
-from preroll.guard import Door, Guard, on_duty, warn_of_exposed
+from preroll.guard import Door, Guard, warn_of_exposed
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
-from preroll.runtime.chore import Chore
 from preroll.runtime.signals import watch_signals
-from preroll.runtime.threads import Threads
+from preroll.runtime.threads import Threads, join_all
 from preroll.runtime.watchdog import Heartbeat
 from preroll.security.permissions import Domain
 from preroll.turns import Precedence, go_first, take_short_turns
-from services.recorder.answers.commands import Commands
-from services.recorder.answers.queries import Queries
 from services.recorder.answers.replies import ReplyLoop
-from services.recorder.answers.status import Status
+from services.recorder.archive import Archive
 from services.recorder.cameras.ingest import Ingest
 from services.recorder.cameras.table import Cameras
-from services.recorder.events.events import Events
-from services.recorder.events.rules import Limits
-from services.recorder.recovery.reconcile import reconcile
+from services.recorder.events.rules import CommandRejected
 from services.recorder.settings import RecorderSettings
-from services.recorder.stages import Stages
-from services.recorder.store import running_notes
-from services.recorder.store.files import INDEX_NAME, ClipsDir
-from services.recorder.store.index import Index
-from services.recorder.supply import SupplyReader
+from services.recorder.store.folder_lock import FolderInUse, FolderLock
 
 log = logging.getLogger(__name__)
 
 MB: Final = 1_000_000
-WEDGED_AFTER_S: Final = 30.0
-STUCK_AFTER_S: Final = 120.0  # of what waits for the disk: one that stands still for a minute is to cost no frame
 TICK_S: Final = 0.2
-STATUS_EVERY_TICKS: Final = 5
-CLOSE_S: Final = 8
 SWITCH_S: Final = 0.001
+JOIN_S: Final = 2.0
+START_END_S: Final = 2.0  # a start that is cut off at any point is taken up by the next one
+FOLDER_IN_USE_EXIT_CODE: Final = 75
+DISK_LIMITS: Final = 4  # what waits for the disk may be silent so many times longer: a disk that stands costs no frame
 
 
 class Recorder:
-    """All parts of the recorder. The frames' socket is bound last: by then everything else is ready."""
+    """The sockets and the threads that serve them, from the moment the folder is ours; and the archive, once it is open."""
 
     def __init__(
         self,
@@ -59,104 +56,99 @@ class Recorder:
         guard: Guard | None,
         shutdown: Shutdown,
         threads: Threads,
+        lock: FolderLock,
     ) -> None:
-        clock = SystemClock()
-        boot_id = read_boot_id()
+        """Bind; `zmq.ZMQError` when an address is taken. `lock` is held."""
+        self._lock = lock
         self._shutdown = shutdown
         self._threads = threads
         self._settings = settings
-        self._context = context
-        self._clock = clock
+        self._clock = SystemClock()
+        self._boot_id = read_boot_id()
         self._bus = bus
         self._guard = guard
         self._run_id = secrets.token_hex(8)
-        self._clips = ClipsDir(settings.clips_dir)
-        settings.clips_dir.mkdir(parents=True, exist_ok=True)
-        self._index = Index.open(settings.clips_dir / INDEX_NAME)
-        reconcile(self._clips, self._index)
+        self._archive: Archive | None = None
         self._cameras = Cameras(
-            settings.ring_s, settings.ring_max_mb * MB, settings.backlog_max_mb * MB, settings.max_cameras, boot_id
+            settings.ring_s,
+            settings.ring_max_mb * MB,
+            settings.backlog_max_mb * MB,
+            settings.max_cameras,
+            self._boot_id,
         )
-        now_ns = clock.monotonic_ns()
-        for camera_id in self._index.cameras():
-            self._cameras.remember(camera_id, now_ns)
-        limits = Limits(
-            settings.pre_s,
-            settings.post_s,
-            settings.max_clip_s,
-            settings.max_ahead_s,
-            settings.max_active_events,
-            settings.overlap,
-        )
-        running = running_notes.go_on(self._clips, self._index, clock, boot_id)
-        min_free_bytes = settings.min_free_mb * MB
-        self._supply = SupplyReader(
-            clock,
-            lambda: self._clips.usage(0, min_free_bytes),
-            self._index.misplaced,
-            lambda: self._stages.files_in_clips,
-        )
-        self._events = Events(
-            self._cameras,
-            self._index,
-            self._clips,
-            limits,
-            bus,
-            clock,
-            boot_id,
-            running,
-            threads,
-            self._supply,
-            min_free_bytes,
-        )
-        self._stages = Stages(settings, self._events, self._clips, self._index, clock, boot_id, running, threads)
-        self._events.stage = self._stages
-        self._status = Status(self._cameras, clock, settings.pre_s, settings.ring_s, self._figures)
-        commands = Commands(self._cameras, self._events, self._index, clock, settings.max_commands_per_s)
-        queries = Queries(self._cameras, self._events, self._index, self._status, clock, boot_id)
-        self._stages.resume()
 
         def door(domain: Domain) -> Door | None:
             return guard.door(domain) if guard else None
 
-        self._control = ReplyLoop(
-            context, settings.control_bind, commands.answer, door("control"), self._events.follow_up
-        )
-        self._queries = ReplyLoop(
-            context, settings.query_bind, lambda data: queries.answer(wire.decode_query(data)), door("query")
-        )
-        self._ingest = Ingest(context, settings.frames_bind, self._cameras, clock, door("frames"))
+        self._control = ReplyLoop(context, settings.control_bind, self._carry_out, door("control"), self._follow_up)
+        self._queries = ReplyLoop(context, settings.query_bind, self._answer, door("query"))
+        self._ingest = Ingest(context, settings.frames_bind, self._cameras, self._clock, door("frames"))
 
-    def run(self) -> None:
-        """Run until the shutdown is requested; then end the clips as they are."""
-        self._stages.start()
+    def run(self) -> bool:
+        """Run until the shutdown is requested; then end the clips as they are. False when a thread does not end."""
         # The ingest thread goes on while the clips of the last moment are being saved.
         ingest_end = Shutdown()
-        threads = [
-            self._threads.start_watched("ingest", lambda beat: self._take_frames(ingest_end, beat), WEDGED_AFTER_S),
-            self._threads.start_watched("control", self._answer_commands, STUCK_AFTER_S),
-            self._threads.start_watched("queries", lambda beat: self._queries.run(self._shutdown, beat), STUCK_AFTER_S),
-        ]
+        others = self._threads.living()
+        self._serve(ingest_end)
+        archive = self._open()
+        if archive is not None and not self._shutdown.requested:
+            try:
+                self._work(archive)
+            except Exception as err:
+                log.exception("the recorder cannot go on")
+                self._shutdown.fail(f"{type(err).__name__}: {err}"[:500])
+        log.info("recorder ends", extra=fields(reason=self._shutdown.reason))
+        self._lock.note_end()
+        if archive is not None:
+            archive.end_clips()
+        ingest_end.request("the clips are saved")
+        left = join_all(self._threads.living() - others, JOIN_S)
+        if left:
+            log.error("threads do not end", extra=fields(threads=", ".join(sorted(thread.name for thread in left))))
+        elif archive is not None:
+            archive.close()
+        return not left
+
+    def _serve(self, ingest_end: Shutdown) -> None:
+        """From here on frames fill the rings, and whoever asks is answered: that the recorder starts, until it has."""
+        limit_s = self._settings.watchdog_s
+        start = self._threads.start_watched
+        start("ingest", lambda heartbeat: self._take_frames(ingest_end, heartbeat), limit_s)
+        start("control", self._answer_commands, DISK_LIMITS * limit_s)
+        start("queries", lambda heartbeat: self._queries.run(self._shutdown, heartbeat), DISK_LIMITS * limit_s)
+
+    def _open(self) -> Archive | None:
+        """The archive, once what the last run left is taken up. That may take minutes, so it is done on a thread of its own.
+
+        `None` when it fails, or when the end is requested and it does not follow at once.
+        """
+        made: list[Archive] = []
+        has_ended = threading.Event()
+
+        def start() -> None:
+            try:
+                archive = Archive(
+                    self._settings, self._cameras, self._bus, self._clock, self._boot_id, self._threads, self._figures
+                )
+                archive.resume(self._shutdown)
+                made.append(archive)
+            finally:
+                has_ended.set()
+
+        self._shutdown.call_on_request(has_ended.set)
+        starting = self._threads.start("start", start)
+        has_ended.wait()
+        starting.join(START_END_S)
+        return made[0] if made else None
+
+    def _work(self, archive: Archive) -> None:
+        self._archive = archive
         exempt_from_collection()
         log.info("recorder is ready", extra=fields(clips_dir=str(self._settings.clips_dir)))
-        ticks = 0
-        remember_cameras = Chore("remembering the cameras", self._remember_cameras)
-        with self._threads.watching("tick", STUCK_AFTER_S) as heartbeat:
+        with self._threads.watching("tick", DISK_LIMITS * self._settings.watchdog_s) as heartbeat:
             while not self._shutdown.wait(TICK_S):
                 heartbeat.beat()
-                self._events.tick()
-                self._stages.start_writers()
-                ticks += 1
-                if ticks % STATUS_EVERY_TICKS == 0:
-                    remember_cameras()
-                    self._status.tell(self._bus)
-        log.info("recorder ends", extra=fields(reason=self._shutdown.reason))
-        self._events.close(CLOSE_S)
-        self._stages.close()
-        ingest_end.request("the clips are saved")
-        for thread in threads:
-            thread.join(2)
-        self._index.close()
+                archive.tick()
 
     def _take_frames(self, end: Shutdown, heartbeat: Heartbeat) -> None:
         go_first(Precedence.FRAMES)
@@ -166,31 +158,35 @@ class Recorder:
         go_first(Precedence.ANSWERS)
         self._control.run(self._shutdown, heartbeat)
 
-    def _remember_cameras(self) -> None:
-        with self._cameras.lock:
-            camera_ids = [track.camera_id for track in self._cameras if track.frames]
-        self._index.remember_cameras(camera_ids, wait_s=0)
+    def _carry_out(self, data: bytes) -> wire.Reply:
+        return self._opened().carry_out(data)
+
+    def _answer(self, data: bytes) -> wire.Reply:
+        return self._opened().answer(data)
+
+    def _follow_up(self) -> None:
+        if self._archive is not None:
+            self._archive.follow_up()
+
+    def _opened(self) -> Archive:
+        if self._archive is None:
+            raise CommandRejected("starting", "the recorder is starting: it takes up what its last run left")
+        return self._archive
 
     def _figures(self) -> dict[str, Any]:
-        stock = self._supply.descriptors()
         return {
             "run_id": self._run_id,
-            "events_active": len(self._events.active()),
-            "clips_recording": self._events.recording_clips(),
             "malformed_messages": self._ingest.malformed,
             "commands": self._control.answered,
             "commands_refused": self._control.refused,
             "bus_dropped": self._bus.dropped,
             "peers_refused": self._guard.refused if self._guard else 0,
             "refused_foreign_key": self._ingest.refused_foreign_key,
-            "descriptors_limit": stock.limit if stock else None,
-            "descriptors_in_use": stock.in_use if stock else None,
-            **self._stages.figures(),
         }
 
 
 def main() -> int:
-    """Run the recorder by the settings in the environment; its exit code."""
+    """Run the recorder by the settings in the environment; its exit code. Threads that do not end are left to `runtime.service`."""
     settings = RecorderSettings.load_or_exit()
     descriptors.raise_limit()
     take_short_turns()
@@ -206,18 +202,45 @@ def main() -> int:
     logs = Logs("recorder", host, settings.log_level)
     keys = settings.load_keys()
     context = sockets.with_precedence(zmq.Context[zmq.Socket[bytes]](), is_permitted=is_permitted)
-    with context, on_duty(context, keys, threads) as guard:
-        to_api = keys.toward("api") if keys else None
-        bus = BusSender(context, settings.bus_connect, "recorder", host, SystemClock(), to_api)
-        bus.start(threads)
-        logs.start(bus)
-        warn_of_exposed(keys)
-        try:
-            Recorder(settings, context, bus, guard, shutdown, threads).run()
-        except Exception:
-            log.exception("the recorder cannot go on")
-            return 1
-        finally:
-            logs.close()
-            bus.close()
-        return shutdown.exit_code
+    guard = Guard(context, keys) if keys else None
+    if guard:
+        guard.start(threads)
+    bus = BusSender(
+        context, settings.bus_connect, "recorder", host, SystemClock(), keys.toward("api") if keys else None
+    )
+    bus.start(threads)
+    logs.start(bus)
+    warn_of_exposed(keys)
+    has_ended = _run(settings, context, bus, guard, shutdown, threads)
+    logs.close()
+    if bus.close() and has_ended:
+        if guard:
+            guard.close()
+        context.destroy()
+    return shutdown.exit_code
+
+
+def _run(
+    settings: RecorderSettings,
+    context: zmq.Context[zmq.Socket[bytes]],
+    bus: BusSender,
+    guard: Guard | None,
+    shutdown: Shutdown,
+    threads: Threads,
+) -> bool:
+    """Run the recorder in its folder; whether all of its threads have ended. A failure is in the shutdown."""
+    try:
+        settings.clips_dir.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(settings.clips_dir)
+        if not lock.take(shutdown):
+            return True
+        recorder = Recorder(settings, context, bus, guard, shutdown, threads, lock)
+    except FolderInUse as err:
+        log.error("the recorder cannot start: %s", err)
+        shutdown.fail(str(err), FOLDER_IN_USE_EXIT_CODE)
+        return True
+    except Exception as err:
+        log.exception("the recorder cannot start")
+        shutdown.fail(f"{type(err).__name__}: {err}"[:500])
+        return True
+    return recorder.run()  # the lock goes with the process

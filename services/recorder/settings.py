@@ -31,6 +31,7 @@ class RecorderSettings(ServiceSettings):
     max_active_events: Annotated[int, Field(ge=1, le=10_000)] = 100
     max_commands_per_s: Annotated[int, Field(ge=1, le=100_000)] = 2_000
     max_cameras: Annotated[int, Field(ge=1, le=1_000)] = 128
+    watchdog_s: Annotated[float, Field(ge=1, le=600)] = 30
     overlap: Literal["separate", "reject"] = "separate"
 
     format: Literal["h264", "mjpeg"] = "h264"

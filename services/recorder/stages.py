@@ -13,6 +13,7 @@ from typing import Any, Final
 from preroll import wire
 from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
+from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.clips import describe
@@ -77,12 +78,19 @@ class Stages:
 
     # --- start and end
 
-    def resume(self) -> None:
-        """Take up what an earlier life left: salvage recordings, keep the scheduled, queue what is not ready."""
+    def resume(self, shutdown: Shutdown) -> None:
+        """Take up what an earlier life left: salvage recordings, keep the scheduled, queue what is not ready.
+
+        When the end is requested meanwhile, what is not taken up stays as it is for the next start.
+        """
         for event in self._index.unfinished():
+            if shutdown.requested:
+                break
             self._unless_it_fails(event, self._take_up_recordings)
         self._events.wait_stored(RESUME_S)
         for event in self._index.waiting():
+            if shutdown.requested:
+                break
             self._unless_it_fails(event, self._take_up_saved)
 
     @staticmethod

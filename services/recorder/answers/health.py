@@ -22,4 +22,6 @@ def run(settings: RecorderSettings) -> int:
     if answer is None:
         print(f"no answer from {address} within {TIMEOUT_S:g} s", file=sys.stderr)
         return 1
-    return 0 if isinstance(wire.decode_reply(answer), wire.HealthReply) else 1
+    reply = wire.decode_reply(answer)
+    is_starting = isinstance(reply, wire.Refused) and reply.code == "starting"  # which may take minutes
+    return 0 if is_starting or isinstance(reply, wire.HealthReply) else 1
