@@ -22,6 +22,7 @@ from services.recorder.clips.writer import ClipWriter
 from services.recorder.events import clip_life
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
+from services.recorder.recovery.mend import mend
 from services.recorder.recovery.salvage import found_ready, salvage
 from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed
 from services.recorder.renditions.pool import EncodePool
@@ -71,7 +72,9 @@ class Stages:
             max_bytes=round(settings.retention_max_gb * GB),
             min_free_bytes=settings.min_free_mb * MB,
         )
-        self._cleaner = Cleaner(clips, index, events, limits, running, clock)
+        self._cleaner = Cleaner(
+            clips, index, events, limits, running, clock, lambda: mend(clips, index, events.store_all)
+        )
         self._pool = EncodePool(
             settings.encode_workers, _encoding_of(settings), settings.encode_timeout_s, self._on_job_end
         )

@@ -237,6 +237,11 @@ class Events:
         """Try again to remove what was deleted and is still there. `IndexUnavailable` when that cannot be read."""
         self._records.end_removals(lambda event_id: self._open.get(event_id) is not None)
 
+    def store_all(self) -> None:
+        """Have all events that are not finished stored: the index was made anew."""
+        for opened in self._open.all():
+            self._records.store_behind(opened)
+
     # --- time
 
     def tick(self) -> None:

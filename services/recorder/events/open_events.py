@@ -32,6 +32,10 @@ class OpenEvents:
         opened = self.get(event_id)
         return None if opened is None or opened.is_doomed else opened
 
+    def all(self) -> list[OpenEvent]:
+        with self._lock:
+            return list(self._events.values())
+
     def active(self) -> list[OpenEvent]:
         """Events that are scheduled or being recorded."""
         with self._lock:

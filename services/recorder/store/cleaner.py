@@ -6,7 +6,7 @@ cannot be removed is left for a while, and others go in its place.
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from preroll import wire
@@ -60,7 +60,9 @@ class Cleaner:
         limits: RetentionLimits,
         running: RunningTime,
         clock: Clock,
+        mend_index: Callable[[], None] = lambda: None,
     ) -> None:
+        """`mend_index` makes a lost index anew."""
         self._clips = clips
         self._index = index
         self._events = events
@@ -79,6 +81,7 @@ class Cleaner:
         self._counting = Chore("count of overdue events", self._count_overdue)
         self._removal = Chore("removal of events", self._make_room)
         self._looking = Chore("look at the disk", self._see_disk)
+        self._mending = Chore("mending of the index", mend_index)
         self._settling = Chore("settling of the index", index.settle)
         self._ending = Chore("end of deletions", events.end_deletions)
         self.disk = clips.usage(self._clips_bytes, limits.min_free_bytes)
@@ -124,7 +127,7 @@ class Cleaner:
             self._note_at_ns = self._monotonic_ns + NOTE_EVERY_NS
             self._writing()
             self._counting()
-        for chore in (self._ending, self._removal, self._looking, self._settling):
+        for chore in (self._mending, self._ending, self._removal, self._looking, self._settling):
             chore()
 
     # --- parts

@@ -57,7 +57,7 @@ def _named(err: sqlite3.Error, path: Path) -> IndexUnavailable:
     extended: int = getattr(err, "sqlite_errorcode", 0)  # an error of the module itself has none
     code = extended & _PRIMARY
     if code in _LOCKED:
-        by = holders_of((path, *(beside(path, suffix) for suffix in BESIDE))) or "another program"
+        by = holders_of(database_files(path)) or "another program"
         return IndexLocked(f"{path.name} is locked by {by}: {err}")
     if code == sqlite3.SQLITE_FULL:
         return IndexFull(f"no space for {path.name}: {err}")
@@ -99,6 +99,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def beside(path: Path, suffix: str) -> Path:
     """A file that belongs to the database: its log or its shared memory."""
     return path.with_name(path.name + suffix)
+
+
+def database_files(path: Path) -> tuple[Path, ...]:
+    """All files of the database, its own last."""
+    return (*(beside(path, suffix) for suffix in BESIDE), path)
 
 
 def set_aside(path: Path, why: str) -> Path:

@@ -10,8 +10,8 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -25,6 +25,7 @@ from services.recorder.store.database import (
     IndexOfNewerVersion,
     IndexUnavailable,
     connect,
+    database_files,
     errors_named,
     set_aside,
     transaction,
@@ -50,20 +51,27 @@ class Index:
         self._lock = threading.Lock()
         self._readers_lock = threading.Lock()
         self._readers: dict[threading.Thread, sqlite3.Connection] = {}
+        self._retired: list[sqlite3.Connection] = []
         self._known: set[str] | None = None
         self._is_in_doubt = False
-        self._identity: tuple[int, int] | None = None
+        self._damage: str | None = None
+        self._use(path)
+
+    def _use(self, path: Path) -> None:
+        """Write to the file that is there now."""
         with errors_named(path):
-            self._writer = connect(path, READ_WAIT_S)
+            writer = connect(path, READ_WAIT_S)
             try:
-                version = schema.version_of(self._writer)
+                version = schema.version_of(writer)
                 if version != schema.SCHEMA_VERSION:
                     raise IndexDamaged(f"{path.name} is of version {version}, not {schema.SCHEMA_VERSION}")
-                self._total = rows.total_of(self._writer)
-                self._identity = _identity_of(path)
+                self._total = rows.total_of(writer)
             except sqlite3.Error:
-                self._writer.close()
+                writer.close()
                 raise
+        self._writer = writer
+        self._identity = _identity_of(path)
+        self._folder = _identity_of(path.parent)
 
     @classmethod
     def open(cls, path: Path, wait_s: float = OPEN_WAIT_S) -> Self:
@@ -136,7 +144,78 @@ class Index:
             for reader in self._readers.values():
                 reader.close()
             self._readers.clear()
+            for retired in self._retired:
+                retired.close()
             self._writer.close()
+
+    # --- while it is in use, its file may be removed, replaced or overwritten by somebody
+
+    def misplaced(self) -> str | None:
+        """Why what is stored would not be found again: the file is not where it was opened."""
+        try:
+            if _identity_of(self._path.parent) != self._folder:
+                return f"the folder of {self._path.name} is not the one that was opened: is its disk mounted?"
+            if _identity_of(self._path) != self._identity:
+                return f"{self._path.name} in the clips' folder is not the one that was opened: it is made anew"
+        except OSError as err:
+            return f"the clips' folder has lost its {self._path.name}: {err.strerror or err}"
+        return None
+
+    def loss(self) -> str | None:
+        """What has happened to the file, so that it is to be renewed; `None` while it is well.
+
+        A folder that is another one now (its disk is not mounted any more) is no reason: the file is where it was.
+        """
+        try:
+            if _identity_of(self._path.parent) != self._folder:
+                return None
+        except OSError:
+            return None
+        return self.misplaced() or self._damage
+
+    def renew(self, fill: Callable[["Index"], None]) -> None:
+        """Make the file anew of what it still holds, as far as that can be read, and what `fill` adds.
+
+        Until it is ready, what was there is asked, and nothing is written: `IndexLocked`. What then is in its place is set
+        aside. `OSError` for the disk.
+        """
+        made = self._path.with_name(f"{self._path.name}.renewed")
+        with self._lock:
+            for part in database_files(made):
+                part.unlink(missing_ok=True)
+            fresh = self._copied(made)
+            try:
+                fill(fresh)
+            finally:
+                fresh.close()
+            there = any(part.exists() for part in database_files(self._path))
+            aside = set_aside(self._path, "damaged").name if there else None
+            made.replace(self._path)
+            with self._readers_lock:
+                self._retired += [self._writer, *self._readers.values()]
+                self._readers.clear()
+            self._use(self._path)
+            self._known = self._damage = None
+        log.warning("index renewed", extra=fields(events=self.count(), set_aside_as=aside))
+
+    def _copied(self, path: Path) -> "Index":
+        """A copy of the index, or an empty one where it cannot be copied whole."""
+        try:
+            with errors_named(self._path), closing(sqlite3.connect(path)) as target:
+                self._writer.backup(target)
+            copy = Index(path)
+            try:
+                copy._check_sound()
+            except IndexUnavailable:
+                copy.close()
+                raise
+            return copy
+        except IndexUnavailable as err:
+            log.warning("index cannot be copied, made of the files alone: %s", err)
+            for part in database_files(path):
+                part.unlink(missing_ok=True)
+            schema.create(path)
+            return Index(path)
 
     # --- writing
 
@@ -225,16 +304,6 @@ class Index:
                 self._writer.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION}")
         self._is_in_doubt = False
 
-    def misplaced(self) -> str | None:
-        """Why what is stored would not be found again: the file is not where it was opened."""
-        try:
-            is_the_same = _identity_of(self._path) == self._identity
-        except OSError as err:
-            return f"the clips' folder has lost its {self._path.name}: {err.strerror or err}"
-        if not is_the_same:
-            return f"{self._path.name} in the clips' folder is not the one that the recorder opened: it has to be restarted"
-        return None
-
     # --- reading
 
     def running(self) -> str | None:
@@ -322,7 +391,7 @@ class Index:
         if not self._lock.acquire(timeout=wait_s):
             raise IndexLocked(f"{self._path.name} was being written for the last {wait_s:g} s")
         try:
-            with errors_named(self._path):
+            with self._errors_named():
                 left_ms = max(0, round((deadline - time.monotonic()) * 1000))
                 self._writer.execute(f"PRAGMA busy_timeout = {left_ms}")
                 with transaction(self._writer):
@@ -335,6 +404,15 @@ class Index:
         finally:
             self._lock.release()
 
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            with errors_named(self._path):
+                yield
+        except IndexDamaged as err:
+            self._damage = str(err)
+            raise
+
     def _events(self, where: str) -> Iterator[wire.Event]:
         for row in self._each(f"SELECT event_id, record FROM event {where}"):  # noqa: S608 - `where` is ours
             event = rows.event_of(*row)
@@ -345,7 +423,7 @@ class Index:
         return list(self._each(sql, values))
 
     def _each(self, sql: str, values: Iterable[Value] = ()) -> Iterator[Any]:
-        with errors_named(self._path):
+        with self._errors_named():
             yield from self._reader().execute(sql, tuple(values))
 
     def _reader(self) -> sqlite3.Connection:
