@@ -187,6 +187,16 @@ def test_who_has_one_cameras_key_does_nothing_to_events_and_other_cameras(
     assert services <= said_by <= {*services, ("capture", "stolen")}
 
 
+def test_a_camera_with_keys_of_its_own_uses_them(system: SecuredSystem) -> None:
+    keys.write_pairs(system.keys_dir, ["door"])
+    system.start_capture("door-1", fps=5)
+    system.wait_live("door-1")
+    wait_until(
+        lambda: {record["key"] for record in history(system, camera="door-1", service="capture")} == {"door"}, 10
+    )
+    assert system.services["door-1"].stop() == 0
+
+
 def test_a_trigger_gives_a_complete_clip_over_encrypted_lines(system: SecuredSystem, tmp_path: Path) -> None:
     system.wait_ring(3, "cam1")
     event = system.wait_state(system.trigger(pre_s=2, post_s=1, cameras=["cam1"])["event_id"], "ready")

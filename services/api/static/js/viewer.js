@@ -99,7 +99,7 @@ function showDetail() {
   byId("detail").hidden = !record;
   if (!record) return;
   const us = toUs(record.time);
-  const entries = [["Time", `${day(us)} ${clock(us, 6)}`], ["UTC", record.time], ["Level", record.level], ["Service", record.service], ["Instance", record.instance], ...Object.entries(record.fields ?? {})];
+  const entries = [["Time", `${day(us)} ${clock(us, 6)}`], ["UTC", record.time], ["Level", record.level], ["Service", record.service], ["Instance", record.instance], ...(record.key ? [["Key", record.key]] : []), ...Object.entries(record.fields ?? {})];
   const follow = record.event_id;
   byId("detail-body").replaceChildren(
     make("p", { class: "full", text: record.message }),
