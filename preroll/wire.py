@@ -351,6 +351,8 @@ class RecorderHealth(_Record):
     clips_recording: Count
     encodes_waiting: Count
     encodes_running: Count
+    encodes_failed: Count = 0  # tries to make a clip ready that failed
+    clips_without_rendition: Count = 0  # saved clips whose rendition could not be made
     encoder: Annotated[str, StringConstraints(max_length=64)]
     disk: Disk
     malformed_messages: Count

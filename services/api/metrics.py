@@ -148,6 +148,12 @@ def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
     yield _gauge("clips_recording", "Clips being recorded.", health.clips_recording)
     yield _gauge("encodes_waiting", "Clips that wait for their encoder.", health.encodes_waiting)
     yield _gauge("encodes_running", "Clips being encoded.", health.encodes_running)
+    yield _counter("encodes_failed", "Tries to make a clip ready that failed.", health.encodes_failed)
+    yield _gauge(
+        "clips_without_rendition",
+        "Saved clips whose rendition could not be made; they are tried again later, and at the recorder's next start.",
+        health.clips_without_rendition,
+    )
     yield _gauge("disk_total_bytes", "Size of the file system of the clips.", disk.total_bytes)
     yield _gauge("disk_free_bytes", "Free space on it.", disk.free_bytes)
     yield _gauge("disk_clips_bytes", "What the clips take.", disk.clips_bytes)

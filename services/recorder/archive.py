@@ -88,6 +88,7 @@ class Archive:
         self._at_every_tick = (
             Chore("events' tick", self._events.tick),
             Chore("start of writers", self._stages.start_writers),
+            Chore("further tries of renditions", self._stages.tick),
         )
         self._at_every_status = (
             Chore("memory of cameras", self._remember_cameras),

@@ -11,24 +11,21 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from preroll import wire
-from preroll.clock import NS_PER_S, Clock, seconds
+from preroll.clock import NS_PER_S, Clock
 from preroll.logs import fields
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
-from services.recorder.clips import describe
 from services.recorder.clips.result import Failed, Written
 from services.recorder.clips.writer import ClipWriter
-from services.recorder.events import clip_life
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.recovery.mend import mend
 from services.recorder.recovery.salvage import found_ready, salvage
-from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed
-from services.recorder.renditions.pool import EncodePool
+from services.recorder.renditions.jobs import Encoding
+from services.recorder.renditions.renditions import Renditions
 from services.recorder.settings import RecorderSettings
 from services.recorder.store.cleaner import Cleaner
-from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from services.recorder.store.retention import RetentionLimits
@@ -75,8 +72,15 @@ class Stages:
         self._cleaner = Cleaner(
             clips, index, events, limits, running, clock, lambda: mend(clips, index, events.store_all)
         )
-        self._pool = EncodePool(
-            settings.encode_workers, _encoding_of(settings), settings.encode_timeout_s, self._on_job_end
+        self._renditions = Renditions(
+            events,
+            clips,
+            clock,
+            threads,
+            _encoding_of(settings),
+            settings.encode_workers,
+            settings.encode_timeout_s,
+            keep_original=settings.keep_original,
         )
 
     # --- start and end
@@ -118,7 +122,7 @@ class Stages:
     def _take_up(self, opened: OpenEvent, clip: wire.Clip) -> None:
         ready = found_ready(self._clips, opened.plan.folder, clip)
         if ready is None:
-            self._submit(opened, clip)
+            self._renditions.submit(opened, clip)
             return
         self._events.change_clip(opened.event.event_id, clip.camera_id, lambda _: ready)
         about = fields(event_id=opened.event.event_id, camera_id=clip.camera_id)
@@ -126,14 +130,18 @@ class Stages:
 
     def start(self) -> None:
         self._syncer.start(self._threads)
-        self._pool.start()
+        self._renditions.start()
         self._cleaner.start(self._threads)
 
     def close(self) -> None:
         """End the encoders at once; what they had in hand is done again at the next start."""
-        self._pool.close()
+        self._renditions.close()
         self._syncer.close()
         self._cleaner.close()
+
+    def tick(self) -> None:
+        """Try again to make what could not be made ready."""
+        self._renditions.tick()
 
     # --- what events ask
 
@@ -154,7 +162,7 @@ class Stages:
                 ),
             )
             if changed is not None:
-                self._submit(changed, changed.clip(camera_id))
+                self._renditions.submit(changed, changed.clip(camera_id))
             self.start_writers()
 
         def on_failed(failed: Failed) -> None:
@@ -179,7 +187,7 @@ class Stages:
 
     def needs(self, event_id: str) -> bool:
         """Whether a saved event's files are needed still, for its renditions."""
-        return self._events.opened(event_id) is not None
+        return self._renditions.needs(event_id)
 
     def start_writers(self) -> None:
         """Start the writers for which there was no thread before; what waits longer stays for the next call.
@@ -206,72 +214,11 @@ class Stages:
 
     def figures(self) -> dict[str, Any]:
         return {
-            "encodes_waiting": self._pool.waiting,
-            "encodes_running": self._pool.running,
-            "encoder": self._pool.encoder,
+            **self._renditions.figures(),
             "disk": self._cleaner.disk,
             "events_total": self._index.count(),
             "retention": self._cleaner.figures(),
         }
-
-    # --- encoding
-
-    def _submit(self, opened: OpenEvent, clip: wire.Clip) -> None:
-        paths = self._clips.clip(opened.plan.folder, clip.camera_id)
-        target = paths.clip if self._settings.format == "h264" else None
-        self._pool.submit(Job(opened.event.event_id, clip.camera_id, paths.original, target))
-
-    def _on_job_end(self, job: Job, outcome: JobDone | JobFailed) -> None:
-        opened = self._events.opened(job.event_id)
-        if opened is None:
-            return  # deleted meanwhile
-        about = fields(event_id=job.event_id, camera_id=job.camera_id)
-        if isinstance(outcome, JobFailed):
-            log.error("clip stays as it was saved: %s", outcome.reason, extra=about)
-            self._events.change_clip(
-                job.event_id, job.camera_id, lambda clip: clip_life.not_rendered(clip, outcome.reason)
-            )
-            return
-        try:
-            clip = self._finished(opened, job, outcome)
-        except (WriteFailed, OSError) as err:
-            log.error("clip is ready, its sidecar is not: %s", err, extra=about)
-            return
-        self._events.change_clip(job.event_id, job.camera_id, lambda _: clip)
-        log.info(
-            "clip ready",
-            extra={
-                "fields": {
-                    **about["fields"],
-                    "ready_after_s": round(clip.ready_after_s or 0.0, 3),
-                    "took_s": round(outcome.took_s, 3),
-                }
-            },
-        )
-
-    def _finished(self, opened: OpenEvent, job: Job, outcome: JobDone) -> wire.Clip:
-        """The clip, now ready: its files with their hashes, the original kept or dropped, its sidecar restated."""
-        clip = opened.clip(job.camera_id)
-        files = dict(clip.files)
-        original = self._clips.fact(job.original, outcome.original_sha256)
-        if job.target is None:
-            files["original"] = files["clip"] = original
-        else:
-            files["clip"] = self._clips.fact(job.target, outcome.target_sha256)
-            if self._settings.keep_original:
-                files["original"] = original
-            else:
-                files.pop("original", None)
-        poster = self._clips.clip(opened.plan.folder, job.camera_id).poster
-        if poster.exists():
-            files["poster"] = self._clips.hashed_fact(poster)
-        since_end_s = seconds(self._clock.monotonic_ns() - opened.plan.window.to_ns)
-        undecodable, pictures = outcome.undecodable
-        ready = clip_life.ready(clip, files, since_end_s, undecodable, pictures)
-        ready = describe.restate(self._clips, opened.plan.folder, opened.event, ready, outcome.encoder or None)
-        if job.target is not None and not self._settings.keep_original:
-            self._clips.remove(job.original)  # last: until here the clip could be made again
-        return ready
 
 
 def _encoding_of(settings: RecorderSettings) -> Encoding | None:

@@ -39,11 +39,13 @@ def restate(
 ) -> wire.Clip:
     """Write the sidecar again with the event and clip as they now are; the clip with the sidecar's fact and hash.
 
-    A missing or damaged sidecar is described anew. `WriteFailed` leaves the former one as it was.
+    A missing or damaged sidecar is described anew. `WriteFailed` leaves the former one as it was; it is raised as well when the
+    folder is gone, which is not made again: the event was removed.
     """
     paths = clips.clip(folder, clip.camera_id)
     document = sidecar.restated(_known(clips, paths, folder, event, clip), event, clip, encoder)
-    clips.write_durably(paths.sidecar, sidecar.to_bytes(document))
+    clips.put(paths.sidecar, sidecar.to_bytes(document))
+    clips.sync_folder(paths.folder)
     clips.remove(paths.journal_part)
     return clip_life.with_files(clip, {**clip.files, "sidecar": clips.hashed_fact(paths.sidecar)})
 

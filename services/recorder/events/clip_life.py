@@ -94,7 +94,7 @@ def ready(clip: wire.Clip, files: Files, ready_after_s: float, undecodable: int,
     return _clip(
         clip,
         state="ready",
-        complete=bool(clip.complete) and not undecodable,
+        complete=not shortfall,
         shortfall=shortfall,
         files=dict(files),
         ready_after_s=_bounded(ready_after_s),

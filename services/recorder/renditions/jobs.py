@@ -5,12 +5,15 @@ recorder itself need not load what only its workers use.
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from preroll.wire import Scalar
 from services.recorder.store.files import PART
 
 FALLBACK: Final = "libx264"
+FALLBACK_PRESET: Final = "superfast"
+
+FailureCause = Literal["encoder", "space", "pictures", "worker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class Encoding:
         if self.options():
             return 0
         return round(width * height * 30 * 0.1 * 2 ** ((23 - self.quality) / 6))
+
+    @property
+    def fallback(self) -> "Encoding":
+        """The encoder that is always there, with the same quality."""
+        return Encoding(FALLBACK, FALLBACK_PRESET, self.quality, self.threads)
 
     @property
     def decoders(self) -> int:
@@ -84,10 +92,10 @@ class JobDone:
 
 @dataclass(frozen=True, slots=True)
 class JobFailed:
-    """Why a job could not be done. For want of space it is tried again until there is some."""
+    """Why a job could not be done, and what failed: the encoder, the disk's space, its pictures, or a worker's start."""
 
     reason: str
-    is_for_space: bool = False
+    cause: FailureCause = "encoder"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,15 @@ _AHEAD_PER_THREAD: Final = 2
 _BLACK: Final = (16, 128, 128)
 
 
+class NothingDecodable(Unreadable):
+    """The original has pictures, and none of them can be decoded."""
+
+
 class Pictures:
     """Iterate once, inside `with`. `width` and `height` are even, those of the first picture that can be decoded."""
 
     def __init__(self, original: Path, threads: int) -> None:
-        """`Unreadable` when the original has no picture that can be decoded."""
+        """`NothingDecodable` when none of the original's pictures can be decoded, `Unreadable` when it has none."""
         self.undecodable = 0
         self.durations: dict[int, int] = {}  # by time, both in 1/90000 s
         self._decoding = _Decoding()
@@ -84,7 +88,9 @@ class Pictures:
             if first is not None:
                 return first
             self.undecodable += 1
-        raise Unreadable(f"{original.name} has no picture that can be decoded")
+        if not self.undecodable:
+            raise Unreadable(f"{original.name} has no picture")
+        raise NothingDecodable(f"none of its {self.undecodable} pictures can be decoded")
 
     def _demux(self) -> Iterator[tuple[bytes, int]]:
         """Each JPEG with its time; a damaged end of the file is the end."""

@@ -1,9 +1,11 @@
 """The encoders: worker processes that make renditions and hash files, so that neither can touch the ring.
 
-A job that dies or hangs costs its worker and is tried once more. A job in hand at shutdown is lost and, the clip being
-`saved`, done again at the next start. Jobs are as many as there are clips that are saved and not ready, and no more.
+A job that dies or hangs costs its worker and is tried once more, with libx264 where another encoder failed. A job in hand at
+shutdown is lost and, the clip being `saved`, done again at the next start. Jobs are as many as there are clips that are saved
+and not ready, and no more. Whatever fails here fails for one job.
 """
 
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -17,14 +19,17 @@ from multiprocessing.context import SpawnProcess
 from typing import Final
 
 from preroll.logs import fields
+from preroll.runtime.threads import Threads
 from preroll.turns import take_short_turns
 from services.recorder.renditions.jobs import FALLBACK, Encoding, Job, JobDone, JobFailed, Probe, Request, Usable
+from services.recorder.store.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
 TRIES: Final = 2
 IDLE_S: Final = 10.0  # a worker holds some 50 MB, and starts in a third of a second
-FALLBACK_PRESET: Final = "superfast"
+FALLBACK_AFTER: Final = 3  # jobs one after the other that only the fallback could do
+FALLBACK_FOR_S: Final = 600.0
 PROBE_TIMEOUT_S: Final = 30.0
 SPACE_RETRY_S: Final = 5.0
 TIMEOUT_PER_BYTES: Final = 100_000_000
@@ -50,12 +55,14 @@ class EncodePool:
         self._on_end = on_end
         self._idle_s = idle_s
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._running = 0
+        self._in_hand: list[Job] = []
+        self._needed_fallback = 0
+        self._fallback_until = 0.0
+        self._trouble = Trouble("encoding")
+        self._workers = workers
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"encoder-{number}", daemon=True) for number in range(workers)
-        ]
 
     @property
     def waiting(self) -> int:
@@ -63,17 +70,22 @@ class EncodePool:
 
     @property
     def running(self) -> int:
-        return self._running
+        return len(self._in_hand)
+
+    def has_in_hand(self, event_id: str) -> bool:
+        """Whether a worker is at a job of the event."""
+        with self._lock:
+            return any(job.event_id == event_id for job in self._in_hand)
 
     @property
     def encoder(self) -> str:
-        """The encoder in use: the one asked for, or the fallback once that has proved unusable."""
-        return "none" if self._encoding is None else self._encoding.encoder
+        """The encoder in use: the one asked for, or the fallback while that has proved unusable."""
+        encoding = self._encoding_now()
+        return "none" if encoding is None else encoding.encoder
 
-    def start(self) -> None:
+    def start(self, threads: Threads) -> None:
         """Try the encoder, fall back to libx264 when it cannot be used, and begin with the jobs. Does not wait."""
-        for thread in self._threads:
-            thread.start()
+        self._threads = [threads.start(f"encoder-{number}", self._serve) for number in range(self._workers)]
 
     def submit(self, job: Job) -> None:
         self._jobs.put(job)
@@ -98,13 +110,17 @@ class EncodePool:
             if self._jobs.empty():
                 worker.end()  # after the trial there may be nothing to do for days
             while (job := self._next_job(worker)) is not None and not self._closing.is_set():
+                self._settle_encoding(worker)
                 with self._lock:
-                    self._running += 1
+                    self._in_hand.append(job)
                 try:
                     outcome = self._carry_out(worker, job)
+                except Exception as err:
+                    log.exception("encoding failed", extra=fields(event_id=job.event_id, camera_id=job.camera_id))
+                    outcome = JobFailed(f"{type(err).__name__}: {err}"[:500], "worker")
                 finally:
                     with self._lock:
-                        self._running -= 1
+                        self._in_hand.remove(job)
                 if outcome is not None:
                     self._tell(job, outcome)
         finally:
@@ -124,41 +140,73 @@ class EncodePool:
             if self._is_settled or self._encoding is None:
                 return
             asked = self._encoding
-            fallback = Encoding(FALLBACK, FALLBACK_PRESET, asked.quality, asked.threads)
             reply = worker.ask(Probe(asked), PROBE_TIMEOUT_S)
+            if isinstance(reply, JobFailed) and reply.cause == "worker":
+                return  # which says nothing of the encoder: with the next job
             if isinstance(reply, JobFailed):
                 log.warning("%s; using %s instead", reply.reason, FALLBACK, extra=fields(encoder=asked.encoder))
-                self._encoding = fallback
+                self._encoding = asked.fallback
             self._is_settled = True
+
+    def _encoding_now(self) -> Encoding | None:
+        """The encoding to begin a job with."""
+        if self._encoding is not None and time.monotonic() < self._fallback_until:
+            return self._encoding.fallback
+        return self._encoding
 
     def _carry_out(self, worker: "_Worker", job: Job) -> JobDone | JobFailed | None:
         """The job's outcome; `None` when the pool is closed meanwhile."""
-        about = fields(event_id=job.event_id, camera_id=job.camera_id)
+        encoding = self._encoding_now()
         attempt = 1
         while True:
-            outcome = self._attempt(worker, job)
+            outcome = self._attempt(worker, job, encoding)
             if not isinstance(outcome, JobFailed):
+                if outcome is not None:
+                    self._trouble.over()
+                    self._note_encoder(encoding)
                 return outcome
-            if job.part is not None:
-                job.part.unlink(missing_ok=True)
-            log.warning(
-                "encoding failed: %s", outcome.reason, extra={"fields": {**about["fields"], "attempt": attempt}}
-            )
-            if outcome.is_for_space:
+            self._trouble.failed(outcome.reason, event_id=job.event_id, camera_id=job.camera_id, attempt=attempt)
+            with contextlib.suppress(OSError):
+                if job.part is not None:
+                    job.part.unlink(missing_ok=True)
+            if not job.original.exists():
+                return outcome  # removed meanwhile, as by retention
+            if outcome.cause == "space":
                 if self._closing.wait(SPACE_RETRY_S):
                     return None
                 continue
-            if attempt == TRIES or not job.original.exists():
+            if attempt == TRIES or outcome.cause in ("pictures", "worker"):
                 return outcome
             attempt += 1
+            if encoding is not None and encoding.encoder != FALLBACK:
+                encoding = encoding.fallback
 
-    def _attempt(self, worker: "_Worker", job: Job) -> JobDone | JobFailed | None:
+    def _note_encoder(self, encoding: Encoding | None) -> None:
+        """Whether the encoder asked for does its work; where it has not for a while, the fallback goes first for a time."""
+        asked = self._encoding
+        if asked is None or encoding is None or time.monotonic() < self._fallback_until:
+            return
+        with self._lock:
+            self._needed_fallback = 0 if encoding == asked else self._needed_fallback + 1
+            if self._needed_fallback < FALLBACK_AFTER:
+                return
+            self._needed_fallback = 0
+            self._fallback_until = time.monotonic() + FALLBACK_FOR_S
+        log.warning(
+            "%s failed for %d clips one after the other; using %s for %g s",
+            asked.encoder,
+            FALLBACK_AFTER,
+            FALLBACK,
+            FALLBACK_FOR_S,
+        )
+
+    def _attempt(self, worker: "_Worker", job: Job, encoding: Encoding | None) -> JobDone | JobFailed | None:
         try:
             hundreds = job.original.stat().st_size // TIMEOUT_PER_BYTES
-            outcome = worker.ask((job, self._encoding), self._timeout_s * (1 + hundreds))
+            outcome = worker.ask((job, encoding), self._timeout_s * (1 + hundreds))
         except Exception as err:
             worker.end()
-            return JobFailed(f"{type(err).__name__}: {err}"[:500])
+            return JobFailed(f"{type(err).__name__}: {err}"[:500], "worker")
         assert not isinstance(outcome, Usable)
         return outcome
 
@@ -180,7 +228,11 @@ class _Worker:
 
     def ask(self, request: Request, timeout_s: float) -> Usable | JobDone | JobFailed | None:
         """The worker's reply; `None` when the pool is closed meanwhile."""
-        pipe = self._ensure()
+        try:
+            pipe = self._ensure()
+        except (OSError, RuntimeError) as err:  # no descriptor, memory or process is left: that passes
+            self.end()
+            return JobFailed(f"no encoder process could be started: {err}", "worker")
         deadline = time.monotonic() + timeout_s
         try:
             pipe.send(request)
@@ -214,11 +266,10 @@ class _Worker:
         if self._pipe is None:
             context = multiprocessing.get_context("spawn")
             self._pipe, theirs = context.Pipe()
-            self._process = context.Process(
-                target=_work, args=(theirs, os.getpid()), name="preroll-encoder", daemon=True
-            )
-            self._process.start()
-            theirs.close()
+            with theirs:
+                process = context.Process(target=_work, args=(theirs, os.getpid()), name="preroll-encoder", daemon=True)
+                process.start()
+            self._process = process  # only one that was started can be ended
         return self._pipe
 
 

@@ -18,6 +18,7 @@ from preroll.turns import take_long_turns
 from preroll.wire import Scalar
 from services.recorder.renditions.encoder import EncoderUnusable, probe, render
 from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed, Probe, Request, Usable
+from services.recorder.renditions.pictures import NothingDecodable
 from services.recorder.store.disk import Disk, StorageFull
 from services.recorder.store.files import sha256_of
 
@@ -76,7 +77,9 @@ def _outcome_of(job: Job, encoding: Encoding | None) -> JobDone | JobFailed:
                 Disk().sync_folder(job.target.parent)
             return JobDone(target_sha256, original_sha256.result(), facts, time.monotonic() - began)
     except StorageFull as err:
-        return JobFailed(str(err), is_for_space=True)
+        return JobFailed(str(err), "space")
+    except NothingDecodable as err:
+        return JobFailed(str(err), "pictures")
     except Exception as err:
         return JobFailed(f"{type(err).__name__}: {err}"[:500])
 

@@ -175,7 +175,7 @@ def test_frame_that_cannot_be_decoded_is_left_out_alone(tmp_path: Path, corrupt:
 
 def test_original_with_nothing_to_decode_is_unreadable(tmp_path: Path) -> None:
     write_original(tmp_path / "original.mp4", [b"\xff\xd8" + bytes(100) + b"\xff\xd9"] * 5)
-    with pytest.raises(Unreadable, match=r"no picture that can be decoded"):
+    with pytest.raises(Unreadable, match=r"none of its 5 pictures can be decoded"):
         rendered(tmp_path)
 
 

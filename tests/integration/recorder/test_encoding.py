@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from preroll.process import Shutdown
+from preroll.runtime.threads import Threads
 from services.recorder.renditions import pool as encoding_module
 from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed
 from services.recorder.renditions.pool import EncodePool
@@ -34,7 +36,7 @@ def pool(
 ) -> Iterator[tuple[EncodePool, Outcomes]]:
     outcomes: Outcomes = queue.SimpleQueue()
     made = EncodePool(workers, encoding, timeout_s, lambda job, outcome: outcomes.put((job, outcome)), idle_s)
-    made.start()
+    made.start(Threads(Shutdown()))
     try:
         yield made, outcomes
     finally:
@@ -179,7 +181,7 @@ def test_original_that_is_gone_is_not_tried_again(tmp_path: Path, caplog: pytest
     with pool() as (encoders, outcomes):
         encoders.submit(Job("ev1", "cam1", tmp_path / "gone.mp4", tmp_path / "cam1.mp4"))
         assert "FileNotFoundError" in failed(outcomes).reason
-    assert caplog.text.count("encoding failed") == 1
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
 
 
 def test_closing_ends_a_job_in_hand_at_once(tmp_path: Path) -> None:
@@ -217,7 +219,7 @@ def test_an_end_that_cannot_be_taken_up_does_not_stop_the_pool(
             raise OSError("disk full")
 
     encoders = EncodePool(1, QUICK, 60, on_end)
-    encoders.start()
+    encoders.start(Threads(Shutdown()))
     encoders.submit(job(tmp_path))
     encoders.submit(job(tmp_path, "cam2"))
     try:
@@ -232,12 +234,12 @@ def test_job_waits_for_space_as_long_as_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(encoding_module, "SPACE_RETRY_S", 0.05)
-    replies = iter([JobFailed("full", is_for_space=True)] * 4 + [JobDone("a" * 64, "b" * 64, {}, 0.1)])
+    replies = iter([JobFailed("full", "space")] * 4 + [JobDone("a" * 64, "b" * 64, {}, 0.1)])
     monkeypatch.setattr(EncodePool, "_attempt", lambda *_: next(replies))
     with pool(None) as (encoders, outcomes):
         encoders.submit(job(tmp_path))
         done(outcomes)
-    assert caplog.text.count("encoding failed") == 4
+    assert caplog.text.count("encoding: full") == 1
 
 
 def test_worker_yields_to_the_recorder_and_ignores_ctrl_c(tmp_path: Path) -> None:
@@ -258,11 +260,13 @@ def test_workers_die_with_the_recorder(tmp_path: Path) -> None:
     script.write_text(
         "import multiprocessing, sys, time\n"
         "from pathlib import Path\n"
+        "from preroll.process import Shutdown\n"
+        "from preroll.runtime.threads import Threads\n"
         "from services.recorder.renditions.jobs import Encoding, Job\n"
         "from services.recorder.renditions.pool import EncodePool\n"
         "if __name__ == '__main__':\n"
         "    pool = EncodePool(1, Encoding('libx264', 'veryslow', 1, 1), 60, print)\n"
-        "    pool.start()\n"
+        "    pool.start(Threads(Shutdown()))\n"
         f"    job = Job('ev1', 'cam1', Path({str(asked.original)!r}), Path({str(asked.target)!r}))\n"
         "    pool.submit(job)\n"
         "    while not job.part.exists():\n"

@@ -19,7 +19,7 @@ from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import CommandRejected, Limits
 from services.recorder.store import running_notes
 from services.recorder.store.database import IndexFull, IndexLocked, IndexUnavailable
-from services.recorder.store.disk import Disk, WriteFailed
+from services.recorder.store.disk import Disk
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from tests.support.clocks import HandClock
@@ -225,7 +225,7 @@ def test_event_whose_folder_cannot_be_removed_stays(tmp_path: Path, context: "zm
     recorder.clips.write_event(folder, event)
     recorder.events.change_clip("ev1", "cam1", ready)
     assert recorder.events.wait_stored(5)
-    with pytest.raises(WriteFailed, match="cannot rename"):
+    with pytest.raises(CommandRejected, match="cannot rename"):
         recorder.events.delete(wire.DeleteEvent(event_id="ev1"))
     assert recorder.events.get("ev1").state == "ready"
     assert list(recorder.clips.folders()) == [folder]
