@@ -452,9 +452,13 @@ Command = Annotated[
 
 
 class ListEvents(_Message):
-    """Events, newest first by trigger time. `cursor` is the `next_cursor` of the page before."""
+    """Events, newest first by trigger time. `cursor` is the `next_cursor` of the page before.
+
+    `as_records` asks for `records` in the reply; a recorder of before answers with `events` all the same.
+    """
 
     type: Literal["list_events"] = "list_events"
+    as_records: bool = False
     limit: Annotated[int, Field(ge=1, le=1000)] = 50
     cursor: Annotated[str, StringConstraints(max_length=256)] | None = None
     camera_id: CameraId | None = None
@@ -515,10 +519,14 @@ class EventReply(_Message):
 
 
 class EventsReply(_Message):
-    """A page of events."""
+    """A page of events. It may have fewer than were asked for: the end is where `next_cursor` is `None`.
+
+    `records` are events, too, each as the index has it: the msgpack map of an `Event`, which nobody has checked.
+    """
 
     type: Literal["events"] = "events"
     events: tuple[Event, ...]
+    records: tuple[bytes, ...] = ()
     next_cursor: Annotated[str, StringConstraints(max_length=256)] | None = None
 
 
@@ -662,6 +670,7 @@ T = TypeVar("T")
 
 _COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
 _QUERIES: Final[TypeAdapter[Query]] = TypeAdapter(Query)
+_EVENT: Final[TypeAdapter[Event]] = TypeAdapter(Event)
 _REPLIES: Final[TypeAdapter[Reply]] = TypeAdapter(Reply)
 _BUS: Final[TypeAdapter[BusMessage]] = TypeAdapter(BusMessage)
 
@@ -680,6 +689,11 @@ def decode_command(data: bytes) -> Command:
 def decode_query(data: bytes) -> Query:
     """The query in `data`, or `WireError` naming the field."""
     return _decode(_QUERIES, data, "query")
+
+
+def decode_event(record: bytes) -> Event:
+    """The event in one of `EventsReply.records`, or `WireError` naming the field."""
+    return _decode(_EVENT, record, "event")
 
 
 def decode_reply(data: bytes) -> Reply:

@@ -106,7 +106,7 @@ class BusReceiver:
                 self._stream.add_status(f'{{"recorder":{message.health.model_dump_json()},"cameras":[{cameras}]}}')
             case wire.EventChanged():
                 self.timings.note(message.event)
-                document = schemas.event_json(message.event).model_dump_json(by_alias=True)
+                document = schemas.event_document(message.event).decode()
                 self._stream.add("event", document, of_event=message.event.event_id)
             case wire.EventDeleted():
                 self.timings.forget(message.event_id)

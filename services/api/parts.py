@@ -1,5 +1,6 @@
 """What the routes work with: one object, made by the composition root and given to each request."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -33,6 +34,7 @@ class Parts:
     live: Live
     archives: Seats
     lists: Seats
+    converting: asyncio.Lock
     gate: Gate
     readiness: ReadinessCheck
 

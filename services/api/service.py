@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 
 import uvicorn
 import zmq
@@ -38,6 +39,7 @@ from services.api.stream import Stream
 log = logging.getLogger(__name__)
 
 MB = 1_000_000
+SWITCH_S = 0.001
 GRACE_S = 5
 LISTS_MAX = 16
 ARCHIVES_MAX = 16  # each has a thread busy with the disk
@@ -92,6 +94,7 @@ async def _serve(
         live=Live(recorder, settings.live_fps, settings.max_live_clients),
         archives=Seats(ARCHIVES_MAX, f"{ARCHIVES_MAX} archives are being sent already"),
         lists=Seats(LISTS_MAX, f"{LISTS_MAX} long lists are being sent already"),
+        converting=asyncio.Lock(),
         gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
         readiness=ReadinessCheck(recorder, clock, boot_id),
     )
@@ -137,6 +140,8 @@ def main() -> int:
     settings = ApiSettings.load_or_exit()
     descriptors.raise_limit()
     take_short_turns()
+    # What makes long lists into JSON in a thread gives the loop, which carries triggers, its turn as soon as it asks.
+    sys.setswitchinterval(SWITCH_S)
     host = socket.gethostname()
     shutdown = Shutdown()
     threads = Threads(shutdown)

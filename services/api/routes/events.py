@@ -9,6 +9,8 @@ from fastapi import APIRouter, Query, Response
 from preroll import wire
 from services.api import archive, moments, problems, schemas
 from services.api.clip_files import FileAnswer, OutsideClips, etag_of, open_under
+from services.api.event_pages import EventPages, document, whole
+from services.api.memory import CHUNK_BYTES
 from services.api.parts import FromParts, Parts
 from services.api.recorder_client import new_command_id
 from services.api.streaming import BoundedStream
@@ -23,7 +25,13 @@ _KINDS: dict[str, tuple[wire.FileKind, str]] = {
 }
 
 
-@router.get("", summary="Events, newest first", responses=problems.responses(400, 422, 503))
+@router.get(
+    "",
+    response_model=schemas.Events,
+    summary="Events, newest first",
+    description="A page may have fewer events than `limit`: the end is where `next_cursor` is null.",
+    responses=problems.responses(400, 422, 503),
+)
 async def list_events(
     parts: FromParts,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
@@ -32,34 +40,39 @@ async def list_events(
     label: Annotated[str | None, Query(max_length=513, description="`key`, or `key=value`")] = None,
     since: Annotated[moments.MomentText | None, Query(description="RFC 3339 or Unix seconds")] = None,
     until: Annotated[moments.MomentText | None, Query(description="RFC 3339 or Unix seconds")] = None,
-) -> schemas.Events:
-    page = await parts.recorder.list_events(
-        wire.ListEvents(
-            limit=limit,
-            cursor=cursor,
-            camera_id=camera,
-            label=label,
-            since_unix_ns=_moment("since", since),
-            until_unix_ns=_moment("until", until),
-        )
+) -> Response:
+    query = wire.ListEvents(
+        limit=limit,
+        cursor=cursor,
+        camera_id=camera,
+        label=label,
+        since_unix_ns=_moment("since", since),
+        until_unix_ns=_moment("until", until),
     )
-    return schemas.Events(events=[schemas.event_json(event) for event in page.events], next_cursor=page.next_cursor)
+    pages = EventPages(parts.recorder, parts.converting, query)
+    first = await pages.take()  # what is wrong with the request shows before the answer begins
+    if pages.is_done and sum(map(len, first)) <= CHUNK_BYTES:
+        return Response(whole(first, pages.cursor), media_type="application/json")
+    return BoundedStream(document(first, pages, lambda: parts.shutdown.requested), "application/json", parts.lists)
 
 
-@router.get("/{event_id}", summary="One event", responses=problems.responses(404, 503))
-async def get_event(parts: FromParts, event_id: str) -> schemas.Event:
-    return schemas.event_json(await _event(parts, event_id))
+@router.get("/{event_id}", response_model=schemas.Event, summary="One event", responses=problems.responses(404, 503))
+async def get_event(parts: FromParts, event_id: str) -> Response:
+    return _json(await _event(parts, event_id))
 
 
 @router.patch(
-    "/{event_id}", summary="Move the end of a running event", responses=problems.responses(400, 404, 409, 413, 422, 503)
+    "/{event_id}",
+    response_model=schemas.Event,
+    summary="Move the end of a running event",
+    responses=problems.responses(400, 404, 409, 413, 422, 503),
 )
-async def amend_event(parts: FromParts, event_id: str, amendment: schemas.Amendment) -> schemas.Event:
+async def amend_event(parts: FromParts, event_id: str, amendment: schemas.Amendment) -> Response:
     _check_id(event_id)
     reply = await parts.recorder.event(
         wire.AmendEvent(event_id=event_id, post_s=amendment.post_s, command_id=new_command_id())
     )
-    return schemas.event_json(reply.event)
+    return _json(reply.event)
 
 
 @router.delete(
@@ -77,15 +90,16 @@ async def delete_event(parts: FromParts, event_id: str) -> Response:
 
 @router.put(
     "/{event_id}/protection",
+    response_model=schemas.Event,
     summary="Keep an event from retention",
     responses=problems.responses(400, 404, 413, 422, 503),
 )
-async def protect_event(parts: FromParts, event_id: str, protection: schemas.Protection) -> schemas.Event:
+async def protect_event(parts: FromParts, event_id: str, protection: schemas.Protection) -> Response:
     _check_id(event_id)
     reply = await parts.recorder.event(
         wire.ProtectEvent(event_id=event_id, is_protected=protection.protected, command_id=new_command_id())
     )
-    return schemas.event_json(reply.event)
+    return _json(reply.event)
 
 
 _FILE: dict[str, Any] = {
@@ -155,6 +169,10 @@ async def get_archive(parts: FromParts, event_id: str) -> Response:
 async def _event(parts: Parts, event_id: str) -> wire.Event:
     _check_id(event_id)
     return await parts.recorder.get_event(event_id)
+
+
+def _json(event: wire.Event) -> Response:
+    return Response(schemas.event_document(event), media_type="application/json")
 
 
 def _check_id(event_id: str) -> None:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -38,6 +38,7 @@ OPEN_WAIT_S: Final = 30.0
 # Both on the way of an answer: the API asks again after a second.
 WRITE_WAIT_S: Final = 0.75
 READ_WAIT_S: Final = 0.5
+PAGE_BYTES: Final = 1_000_000  # of a message's 4 MiB
 _RETRY_S: Final = 0.25
 _LOG_BYTES: Final = 4 * 1024 * LOG_PAGES
 
@@ -325,10 +326,22 @@ class Index:
         return rows.plan_of(found[0][0]) if found else None
 
     def page(self, query: wire.ListEvents) -> wire.EventsReply:
-        """A page of events, newest first, of equal times the one accepted last. `WireError` for a foreign cursor."""
-        found = self._all(*listing(query))
-        shown = found[: query.limit]
-        next_cursor = cursor_of(*shown[-1][:2]) if len(found) > query.limit else None
+        """A page of events, newest first, of equal times the one accepted last. `WireError` for a foreign cursor.
+
+        It ends early where its records are of more than `PAGE_BYTES`: what answers has other threads beside it.
+        """
+        shown: list[Any] = []
+        size_bytes = 0
+        next_cursor = None
+        with closing(self._each(*listing(query))) as found:
+            for row in found:
+                if len(shown) == query.limit or size_bytes > PAGE_BYTES:
+                    next_cursor = cursor_of(*shown[-1][:2])
+                    break
+                shown.append(row)
+                size_bytes += len(row[3])
+        if query.as_records:
+            return wire.EventsReply(events=(), records=tuple(row[3] for row in shown), next_cursor=next_cursor)
         events = tuple(event for row in shown if (event := rows.event_of(*row[2:])) is not None)
         return wire.EventsReply(events=events, next_cursor=next_cursor)
 
@@ -422,7 +435,7 @@ class Index:
     def _all(self, sql: str, values: Iterable[Value] = ()) -> list[Any]:
         return list(self._each(sql, values))
 
-    def _each(self, sql: str, values: Iterable[Value] = ()) -> Iterator[Any]:
+    def _each(self, sql: str, values: Iterable[Value] = ()) -> Generator[Any]:
         with self._errors_named():
             yield from self._reader().execute(sql, tuple(values))
 

@@ -1,7 +1,6 @@
 """However many clients come at the same moment, no more are served than a limit says; and none of them holds up a trigger."""
 
 import contextlib
-import json
 import socket
 import threading
 import time
@@ -120,7 +119,6 @@ def test_a_long_history_is_the_bytes_of_its_records(context: Context, api: Runni
     assert numbers(event="none") == []
     (one,) = api.http.get("/logs/history", params={"limit": 1, "service": "recorder"}).json()["records"]
     assert set(one) >= {"time", "service", "instance", "camera_id", "event_id", "level", "message", "fields"}
-    assert json.dumps(one)
 
 
 def test_a_search_through_many_records_keeps_no_request_waiting(context: Context, tmp_path: Path) -> None:
