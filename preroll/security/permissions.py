@@ -16,6 +16,7 @@ Domain = Literal["frames", "control", "query", "bus", "watch"]
 DOMAINS: Final[tuple[Domain, ...]] = get_args(Domain)
 SERVICES: Final = frozenset({"recorder", "api", "triggers", "delivery"})
 SHARED: Final = "capture"
+CAMERAS_OF_A_KEY_MAX: Final = 16  # NAME-<number> is without end, and whoever has one key must not take all places
 _MAY_ASK: Final = frozenset({"api", "recorder"})  # the recorder asks itself: its health check
 
 
@@ -63,7 +64,10 @@ def why_refused(camera_id: str, name: str | None, names: Collection[str], folder
         return f"{wrong}: that is the name of a service; give the camera another id"
     owner = owner_of(camera_id, names)
     if owner not in {None, SHARED}:
-        return f"{wrong}, for which the key {owner!r} does: give {folder}/{owner} to its capture"
+        return (
+            f"{wrong}, for which the key {owner!r} does: give {folder}/{owner}, made by `preroll keys {folder} {owner}`,"
+            " to its capture"
+        )
     return f"{wrong}: run `preroll keys {folder} {camera_id}` and give {folder}/{camera_id} to its capture"
 
 

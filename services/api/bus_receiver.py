@@ -12,7 +12,7 @@ import zmq.asyncio
 from preroll import sockets, wire
 from preroll.guard import Door
 from preroll.logs import fields
-from preroll.security.permissions import why_unsayable
+from preroll.security.permissions import CAMERAS_OF_A_KEY_MAX, SHARED, owner_of, why_unsayable
 from services.api import schemas
 from services.api.losses import LossCounter
 from services.api.memory import LogFacts
@@ -96,10 +96,8 @@ class BusReceiver:
                 record = schemas.log_json(message, key)
                 self._stream.add("log", record.model_dump_json(), _facts_of(record, message.unix_ns))
             case wire.CaptureStatus():
-                self.captures.pop(message.camera_id, None)
+                self._make_room_for(message.camera_id)
                 self.captures[message.camera_id] = message
-                if len(self.captures) > CAPTURES_MAX:
-                    del self.captures[next(iter(self.captures))]
             case wire.RecorderStatus():
                 self.recorder = message
                 cameras = ",".join(self.camera_json(camera).model_dump_json() for camera in message.cameras)
@@ -113,6 +111,18 @@ class BusReceiver:
                 self._stream.add("event_deleted", _json({"event_id": message.event_id, "reason": message.reason}))
             case wire.CameraChanged():
                 self._stream.add("camera", self.camera_json(message.camera).model_dump_json())
+
+    def _make_room_for(self, camera_id: str) -> None:
+        """Let go of the capture that has been known for longest, if there are too many: of the same key's alone."""
+        if camera_id in self.captures:
+            return
+        names = self._door.clients.names if self._door else frozenset()
+        owner = owner_of(camera_id, names)
+        limit = CAPTURES_MAX if owner in {None, SHARED} else CAMERAS_OF_A_KEY_MAX
+        if len(self.captures) >= limit:
+            of_the_same_key = [known for known in self.captures if owner_of(known, names) == owner]
+            if len(of_the_same_key) >= limit:
+                del self.captures[of_the_same_key[0]]
 
     def _may_say(self, message: wire.BusMessage, key: str | None, door: Door) -> bool:
         """Whether the key may say that; if not, it is counted, and told at most once a second."""

@@ -6,20 +6,17 @@ file is gone, loses it in the middle of a run, too: the frames that still come w
 """
 
 import logging
-from typing import Final
 
 import zmq
 
 from preroll.clock import NS_PER_S, Clock
 from preroll.guard import Door, user_of
 from preroll.logs import fields
-from preroll.security.permissions import SHARED, owner_of, sharing, why_refused
+from preroll.security.permissions import CAMERAS_OF_A_KEY_MAX, SHARED, owner_of, sharing, why_refused
 from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.track import CameraTrack
 
 log = logging.getLogger(__name__)
-
-CAMERAS_OF_A_KEY_MAX: Final = 16  # NAME-<number> is without end, and whoever has one key must not take all places
 
 
 class Speakers:

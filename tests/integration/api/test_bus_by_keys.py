@@ -11,6 +11,7 @@ import zmq
 
 from preroll import keys, sockets, wire
 from preroll.keys import Keys
+from services.api.bus_receiver import CAPTURES_MAX
 from tests.support.recorder import RunningApi, camera_of, event_of
 from tests.support.sse import SseClient
 from tests.support.waiting import wait_until
@@ -108,6 +109,25 @@ def test_each_service_is_heard_with_its_own_key(context: Context, guarded: Runni
         api.log("m4", "recorder", "host")
         wait_until(lambda: figures(guarded)["bus_refused"] == 2, 5)
     assert len(records(guarded)) == 2
+
+
+def test_one_key_displaces_no_other_cameras_status(context: Context, guarded: RunningApi, folder: Path) -> None:
+    figures_of_one = {"run_id": "r", "source": "a camera", "is_open": True, "fps": 1.0}
+    counts = {"frames": 1, "rejected": 0, "reopened": 0}
+    numbered = [f"door-{number}" for number in range(CAPTURES_MAX + 1)]
+    with Sender(context, guarded, folder, "press") as press, Sender(context, guarded, folder, "door") as door:
+        press.say(wire.CaptureStatus, "capture", "press", camera_id="press", **figures_of_one, **counts)
+        wait_until(lambda: figures(guarded)["bus_received"] == 1, 5)
+        for name in numbered:
+            door.say(wire.CaptureStatus, "capture", name, camera_id=name, **figures_of_one, **counts)
+        wait_until(lambda: figures(guarded)["bus_received"] == 1 + len(numbered), 10)
+        camera = camera_of("press").model_dump()
+        with Sender(context, guarded, folder, "recorder") as recorder, SseClient(f"{guarded.url}/logs") as watching:
+            recorder.say(wire.CameraChanged, "recorder", "host", camera=camera)
+            wait_until(lambda: "camera" in {entry.event for entry in watching.received}, 5)
+    (told,) = [entry.data for entry in watching.received if entry.event == "camera"]
+    assert isinstance(told, dict)
+    assert told["source"] == "a camera"
 
 
 def test_a_key_that_is_removed_says_no_more(

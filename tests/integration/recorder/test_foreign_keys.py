@@ -17,8 +17,8 @@ from preroll.keys import Keys
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
 from preroll.runtime.watchdog import Heartbeat
+from preroll.security.permissions import CAMERAS_OF_A_KEY_MAX
 from services.recorder.answers.replies import ReplyLoop
-from services.recorder.cameras import speakers
 from services.recorder.cameras.ingest import Ingest
 from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.track import SECOND_RUN_SILENCE_NS, CameraTrack
@@ -237,7 +237,7 @@ def test_a_camera_that_gets_a_key_is_lost_to_the_shared_one_at_once(
     own.shows("yard-1")
     wait_until(lambda: track.run_id == "yard", 5)
     assert (track.frames, track.losses().restarts) == (frames + 1, 1)
-    assert f"for which the key 'yard' does: give {guarded.folder}/yard to its capture" in caplog.text
+    assert f"for which the key 'yard' does: give {guarded.folder}/yard, made by" in caplog.text
 
 
 def test_a_key_that_is_removed_is_heard_no_longer_on_connections_that_stand(guarded: Guarded) -> None:
@@ -282,7 +282,7 @@ def test_one_key_cannot_take_the_places_of_all_cameras(guarded: Guarded, caplog:
     door, press = guarded.publisher("door"), guarded.publisher("press")
     for number in range(100):
         door.shows(f"door-{number}")
-    wait_until(lambda: guarded.ingest.refused_foreign_key == 100 - speakers.CAMERAS_OF_A_KEY_MAX, 5)
+    wait_until(lambda: guarded.ingest.refused_foreign_key == 100 - CAMERAS_OF_A_KEY_MAX, 5)
     press.shows("press")
     guarded.track("press")
     assert "key 'door' speaks for 16 cameras already, which is the limit" in caplog.text

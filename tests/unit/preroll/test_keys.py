@@ -159,7 +159,8 @@ def test_a_capture_knows_that_its_key_is_anothers(tmp_path: Path) -> None:
     shared = own_key.load(tmp_path, "door")
     assert shared.name == "capture"
     assert own_key.why_foreign(shared, "door") == (
-        f"key 'capture' does not speak for camera 'door', for which the key 'door' does: give {tmp_path}/door to its capture"
+        f"key 'capture' does not speak for camera 'door', for which the key 'door' does: give {tmp_path}/door, made by"
+        f" `preroll keys {tmp_path} door`, to its capture"
     )
     assert own_key.why_foreign(shared, "yard") is None
     (tmp_path / "public" / "capture.client").unlink()  # this machine's copy of the folder is an older one

@@ -61,7 +61,8 @@ def test_a_refusal_names_key_camera_and_what_to_run() -> None:
         " /etc/preroll/keys/hall to its capture"
     )
     assert why_refused("press", "door", KNOWN, "/k") == (
-        "key 'door' does not speak for camera 'press', for which the key 'press' does: give /k/press to its capture"
+        "key 'door' does not speak for camera 'press', for which the key 'press' does: give /k/press, made by `preroll"
+        " keys /k press`, to its capture"
     )
     assert "another id" in why_refused("api", "door", KNOWN, "/k")
 
