@@ -2,11 +2,13 @@ import io
 import json
 import logging
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 import zmq
 
+from preroll import logs as logs_module
 from preroll import sockets, wire
 from preroll.bus import QUEUED_MAX, BusSender
 from preroll.logs import Logs, fields
@@ -161,3 +163,63 @@ def test_a_stdout_that_is_gone_does_not_stop_the_service(logging_restored: None)
     logs.start()
     logging.getLogger("x").info("nobody reads this")
     logs.close()
+
+
+class Unprintable:
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("odd", [{1: "a name that is none"}, {"value": Unprintable()}], ids=["name", "value"])
+def test_a_record_that_cannot_be_written_costs_itself_alone(
+    context: Context, logging_restored: None, odd: dict[object, object]
+) -> None:
+    out = io.StringIO()
+    bus = BusSender(context, "tcp://127.0.0.1:1", "capture", "cam1", HandClock())
+    logs = Logs("capture", "cam1", "INFO", out)
+    logs.start(bus)
+    logging.getLogger("x").info("odd", extra={"fields": odd})
+    logging.getLogger("x").info("the next one")
+    logs.close()
+    assert "the next one" in out.getvalue()
+    assert bus.dropped == 1
+
+
+class Blocked(io.StringIO):
+    """A pipe that nobody reads."""
+
+    def __init__(self, released: threading.Event) -> None:
+        super().__init__()
+        self._released = released
+
+    def write(self, text: str) -> int:
+        self._released.wait()
+        return super().write(text)
+
+
+def test_a_stdout_that_nobody_reads_keeps_no_service_from_its_end(logging_restored: None) -> None:
+    released = threading.Event()
+    logs = Logs("capture", "cam1", "INFO", Blocked(released))
+    logs.start()
+    for number in range(logs_module.QUEUED_MAX + 10):
+        logging.getLogger("x").info("line %d", number)
+    began_s = time.monotonic()
+    logs.close(0.1)
+    assert time.monotonic() - began_s < 2
+    assert logs.dropped > 0
+    released.set()
+    logs._queue.put(None)  # there was no room for the end
+
+
+def test_a_message_that_cannot_be_built_raises_nothing_and_is_counted(
+    context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    bus = BusSender(context, "tcp://127.0.0.1:1", "api", "host", HandClock())
+
+    def fail(_: object) -> wire.BusMessage:
+        raise OverflowError("odd figure")
+
+    for _ in range(3):
+        bus.send(fail)
+    assert bus.dropped == 3
+    assert len(caplog.records) == 1
