@@ -1,9 +1,6 @@
 """Fault 9: the wall clock is set: by an hour while clips are recorded, by years and weeks beside what is kept."""
 
 import os
-import shutil
-import struct
-import subprocess
 import time
 from pathlib import Path
 
@@ -13,40 +10,21 @@ from tests.support.explaining import shown
 from tests.support.judging import Window, judge, window_of
 from tests.support.processes import Json, System
 from tests.support.waiting import wait_until
+from tests.support.wall_clock import COMPILER, WallClock
 
 pytestmark = pytest.mark.timeout(120)
 
-SOURCE = Path(__file__).parents[1] / "support" / "wall_clock.c"
-COMPILER = shutil.which("cc")
 HOUR_S = 3600
-
 
 needs_a_compiler = pytest.mark.skipif(
     not COMPILER and not os.environ.get("PREROLL_TEST_EVERYTHING"), reason="no C compiler"
 )
 
 
-class WallClock:
-    """A wall clock that is set while processes run `within` it."""
-
-    def __init__(self, folder: Path) -> None:
-        library, self._offset = folder / "wall_clock.so", folder / "offset"
-        assert COMPILER, "no C compiler"
-        subprocess.run([COMPILER, "-O1", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-ldl"], check=True)
-        self.within = ("env", f"LD_PRELOAD={library}", f"WALL_CLOCK_OFFSET_FILE={self._offset}")
-        self.step_to(0)
-
-    def step_to(self, offset_s: int) -> None:
-        """From now on it is `offset_s` seconds ahead of this machine's."""
-        with self._offset.open("r+b" if self._offset.exists() else "wb") as file:
-            file.write(struct.pack("=q", offset_s))
-
-
 @needs_a_compiler
 def test_a_wall_clock_that_is_set_removes_no_event(tmp_path: Path) -> None:
-    clock = WallClock(tmp_path)
     to_1970_s = 100 - round(time.time())
-    clock.step_to(to_1970_s)
+    clock = WallClock(tmp_path, to_1970_s)
     with System(tmp_path) as system:
         system.start("api", within=clock.within)
         system.start("recorder", within=clock.within, pre_s=0.2, post_s=0.2, format="mjpeg", retention_days=1)
@@ -64,7 +42,7 @@ def test_a_wall_clock_that_is_set_removes_no_event(tmp_path: Path) -> None:
         system.services["recorder"].kill()
         clock.step_to(to_1970_s)
         system.services["recorder"].start()
-        wait_until(lambda: retention(system)["wall_steps"] == 1, 20, "a step between two runs is found")
+        wait_for_steps(system, 1)
         assert [event["event_id"] for event in system.http.get("/events").json()["events"]] == ["of-1970"]
 
 

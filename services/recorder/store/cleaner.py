@@ -99,6 +99,8 @@ class Cleaner:
         self._ended.set()
         if self._thread is not None:
             self._thread.join(5)
+            if self._thread.is_alive():
+                return  # the disk stands still: what was noted in the last minute counts
         self._writing()
 
     def figures(self) -> wire.Retention:

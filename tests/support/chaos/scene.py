@@ -7,7 +7,6 @@ clock that can be set. Needs root and a C compiler.
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import threading
 import time
@@ -20,12 +19,12 @@ import pytest
 
 from tests.support.network import Namespace
 from tests.support.processes import ServiceProcess, System
+from tests.support.wall_clock import WallClock
 
 CAMERAS: Final = ("near", "far", "other")
 FPS: Final = 15
 DISK_MB: Final = 400
 MIN_FREE_MB: Final = 60
-CLOCK_SOURCE: Final = Path(__file__).parents[1] / "wall_clock.c"
 DIES_WITHIN_S: Final = 40.0
 
 
@@ -63,20 +62,6 @@ class Disk:
 
     def thaw(self) -> None:
         subprocess.run(["fsfreeze", "--unfreeze", str(self.folder)], check=False, capture_output=True)
-
-
-class WallClock:
-    """The wall clock of what is run with `within`: `offset_s` seconds off the machine's."""
-
-    def __init__(self, folder: Path) -> None:
-        library, self._file = folder / "wall_clock.so", folder / "offset"
-        self._file.write_bytes(struct.pack("=q", 0))
-        _run("cc", "-O1", "-shared", "-fPIC", "-o", str(library), str(CLOCK_SOURCE), "-ldl")
-        self.within = ("env", f"LD_PRELOAD={library}", f"WALL_CLOCK_OFFSET_FILE={self._file}")
-
-    def step_to(self, offset_s: int) -> None:
-        with self._file.open("r+b") as file:
-            file.write(struct.pack("=q", offset_s))
 
 
 class Watched:
