@@ -19,7 +19,7 @@ from preroll.wire import Scalar
 from services.recorder.renditions.encoder import EncoderUnusable, probe, render
 from services.recorder.renditions.jobs import Encoding, Job, JobDone, JobFailed, Probe, Request, Usable
 from services.recorder.renditions.pictures import NothingDecodable
-from services.recorder.store.disk import Disk, StorageFull
+from services.recorder.store.disk import Disk, StorageFull, cause_of
 from services.recorder.store.files import sha256_of
 
 NICENESS: Final = 10
@@ -80,6 +80,10 @@ def _outcome_of(job: Job, encoding: Encoding | None) -> JobDone | JobFailed:
         return JobFailed(str(err), "space")
     except NothingDecodable as err:
         return JobFailed(str(err), "pictures")
+    except OSError as err:  # PyAV's errors of the system are such, too
+        return JobFailed(f"{cause_of(err)}: {type(err).__name__}: {err}"[:500])
+    except MemoryError:
+        return JobFailed("the system has no memory left")
     except Exception as err:
         return JobFailed(f"{type(err).__name__}: {err}"[:500])
 

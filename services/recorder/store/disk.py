@@ -9,12 +9,37 @@ from typing import Final
 
 _NO_DESCRIPTOR: Final = frozenset({errno.EMFILE, errno.ENFILE})
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_WORDS: Final = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk is full, by its quota",
+    errno.EMFILE: "no file descriptor is free",
+    errno.ENFILE: "no file descriptor is free in the whole system",
+    errno.ENOMEM: "the system has no memory left",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "the recorder has no permission",
+    errno.EPERM: "the recorder has no permission",
+    errno.ENAMETOOLONG: "a name is too long for the file system",
+    errno.EFBIG: "the file is too large for the file system",
+    errno.EMLINK: "the folder is full",
+    errno.ENOENT: "a file or folder is gone",
+    errno.ENOTDIR: "a folder is gone",
+    errno.ESTALE: "the network file system has lost the file",
+    errno.ETIMEDOUT: "the network file system does not answer",
+    errno.EHOSTDOWN: "the network file system does not answer",
+    errno.EHOSTUNREACH: "the network file system does not answer",
+    errno.ENOTCONN: "the file system is not connected",
+    errno.EIO: "the disk failed",
+    errno.ENODEV: "the disk is gone",
+    errno.ENXIO: "the disk is gone",
+    errno.EBUSY: "another program uses the file",
+    errno.ETXTBSY: "another program uses the file",
+}
 _BINARY: Final = getattr(os, "O_BINARY", 0)  # Windows
 _IS_POSIX: Final = os.name == "posix"
 
 
 class WriteFailed(Exception):
-    """The disk did not take what was to be written. The text says what, where, and what the system said."""
+    """What was to be written is not on disk. The text says why, what was being done to which file, and the system's words."""
 
 
 class StorageFull(WriteFailed):
@@ -85,9 +110,14 @@ def translated(doing: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        said = err.strerror or str(err)
+        said = f"{cause_of(err)}: cannot {doing} {path.name}: {err.strerror or err}"
         if err.errno in _NO_SPACE:
-            raise StorageFull(f"the disk is full: cannot {doing} {path.name}: {said}") from err
+            raise StorageFull(said) from err
         if err.errno in _NO_DESCRIPTOR:
-            raise OutOfDescriptors(f"no file descriptor is free: cannot {doing} {path.name}: {said}") from err
-        raise WriteFailed(f"the disk failed: cannot {doing} {path.name}: {said}") from err
+            raise OutOfDescriptors(said) from err
+        raise WriteFailed(said) from err
+
+
+def cause_of(err: OSError) -> str:
+    """What failed, in words for an operator: a disk that works is not called failed."""
+    return _WORDS.get(err.errno or 0, "the file could not be used")

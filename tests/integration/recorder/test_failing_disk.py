@@ -114,3 +114,19 @@ def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path, call: Call) -> Non
         ClipsDir(tmp_path, FailingDisk(call, range(1, 100))).write_durably(path, b"after")
     assert path.read_bytes() == b"before"
     assert [entry.name for entry in tmp_path.iterdir()] == ["event.json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (errno.ENOMEM, "the system has no memory left"),
+        (errno.EROFS, "the file system is read-only"),
+        (errno.ESTALE, "the network file system has lost the file"),
+    ],
+)
+def test_clip_states_the_cause_that_ended_it(tmp_path: Path, error: int, cause: str) -> None:
+    take = Take.of(frames(COUNT))
+    written = Writing(take, take.over(), tmp_path, FailingDisk("write", range(10, 1_000_000), error)).outcome()
+    stated = written.verdict.shortfall if isinstance(written, Written) else written.shortfall
+    assert any(line.startswith(f"{cause}: cannot write cam1.") for line in stated), stated
+    assert not any("the disk failed" in line for line in stated)

@@ -132,7 +132,7 @@ def test_disk_that_has_become_read_only_says_so(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE])
 def test_a_missing_descriptor_is_not_called_a_failure_of_the_disk(error: int) -> None:
-    said = r"^no file descriptor is free: cannot create x: Too many open files"
+    said = r"^no file descriptor is free( in the whole system)?: cannot create x: Too many open files"
     with pytest.raises(OutOfDescriptors, match=said), translated("create", Path("x")):
         raise OSError(error, os.strerror(error))
 
@@ -202,3 +202,24 @@ def test_disk_that_tells_no_case_is_found_out(tmp_path: Path) -> None:
     assert ClipsDir(tmp_path).taken("2026-11-25/a1", ["2026-11-25/A1"]) is None
     (tmp_path / "INDEX.SQLITE").hardlink_to(tmp_path / "index.sqlite")
     assert ClipsDir(tmp_path).taken("2026-11-25/a1", ["2026-11-25/A1"]) is not None
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (errno.ENOSPC, "the disk is full"),
+        (errno.EMFILE, "no file descriptor is free"),
+        (errno.ENFILE, "no file descriptor is free in the whole system"),
+        (errno.ENOMEM, "the system has no memory left"),
+        (errno.EROFS, "the file system is read-only"),
+        (errno.EACCES, "the recorder has no permission"),
+        (errno.ENAMETOOLONG, "a name is too long for the file system"),
+        (errno.ESTALE, "the network file system has lost the file"),
+        (errno.EIO, "the disk failed"),
+        (errno.EXDEV, "the file could not be used"),
+    ],
+)
+def test_each_cause_has_its_own_words(error: int, cause: str) -> None:
+    with pytest.raises(WriteFailed) as failed, translated("create", Path("cam1.original.mp4.part")):
+        raise OSError(error, os.strerror(error))
+    assert str(failed.value) == f"{cause}: cannot create cam1.original.mp4.part: {os.strerror(error)}"
