@@ -48,3 +48,24 @@ def test_idle_connections_to_the_frames_port_cost_nothing_and_are_let_go(tmp_pat
         assert set(losses.values()) == {0}, losses
         system.wait_ready()
         system.wait_state(system.trigger(pre_s=0.5, post_s=0.2)["event_id"], "ready")
+
+
+def test_more_events_than_there_are_descriptors_for_are_refused_and_those_accepted_are_whole(tmp_path: Path) -> None:
+    with System(tmp_path) as system:
+        system.start("api")
+        system.start("recorder", within=("prlimit", "--nofile=160:160", "--"), format="mjpeg")
+        system.start_capture("cam1")
+        system.wait_ready()
+        system.wait_ring(1, "cam1")
+        accepted: list[str] = []
+        while (answer := system.http.post("/trigger", json={"pre_s": 0.5, "post_s": 2})).status_code == 202:
+            accepted.append(answer.json()["event_id"])
+            assert len(accepted) < 100
+        assert (answer.status_code, answer.json()["code"]) == (503, "out_of_descriptors"), answer.text
+        ready = system.http.get("/readyz")
+        assert (ready.status_code, ready.json()["missing"][0][:20]) == (503, answer.json()["detail"][:20])
+        assert len(accepted) > 5
+        for event_id in accepted:
+            (clip,) = system.wait_state(event_id, "ready")["clips"]
+            assert clip["complete"] is True, clip
+        system.wait_ready()
