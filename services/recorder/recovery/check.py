@@ -4,13 +4,13 @@ Changes nothing. It may run beside a recorder: clips that are being written are 
 a second time, because a clip may have changed between reading the index and its files.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from preroll import wire
 from services.recorder.clips import sidecar
+from services.recorder.store.database import IndexDamaged, IndexOfOtherVersion, IndexUnavailable
 from services.recorder.store.files import INDEX_NAME, PART, ClipsDir, sha256_of, shown
 from services.recorder.store.index import Index
 
@@ -34,8 +34,14 @@ def run(clips_dir: Path) -> int:
             count = index.count()
         finally:
             index.close()
-    except sqlite3.DatabaseError as err:
+    except IndexOfOtherVersion as err:
+        print(f"{path}: {err}; the recorder sees to it when it starts")
+        return 1
+    except IndexDamaged as err:
         print(f"{path}: damaged: {err}; the recorder makes it anew from the files when it starts")
+        return 1
+    except IndexUnavailable as err:
+        print(f"{path}: not checked: {err}")
         return 1
     for line in found:
         print(line)
@@ -49,20 +55,27 @@ def differences(clips: ClipsDir, events: Iterable[wire.Event]) -> Iterator[str]:
     for event in events:
         folder = ClipsDir.folder_of(event.event_id, event.triggered_unix_ns)
         known.add(folder)
-        if not clips.folder(folder).is_dir():
-            if event.state in ("scheduled", "recording"):
-                continue
-            yield f"{folder}: missing, the index has this event"
-            continue
-        if not clips.event_file(folder).is_file() and event.state not in ("scheduled", "recording"):
-            yield f"{folder}/event.json: missing"
-        for clip in event.clips:
-            if clip.state not in ("scheduled", "recording"):
-                yield from _clip_differences(clips, folder, clip)
-        yield from _unlisted(clips, folder, event)
+        try:
+            yield from _event_differences(clips, folder, event)
+        except OSError as err:
+            yield f"{shown(str(err.filename or folder))}: cannot be read: {err.strerror or err}"
     for folder in clips.folders():
         if folder not in known:
             yield f"{folder}: the index does not have this event"
+
+
+def _event_differences(clips: ClipsDir, folder: str, event: wire.Event) -> Iterator[str]:
+    is_over = event.state not in {"scheduled", "recording"}
+    if not clips.folder(folder).is_dir():
+        if is_over:
+            yield f"{folder}: missing, the index has this event"
+        return
+    if is_over and not clips.event_file(folder).is_file():
+        yield f"{folder}/event.json: missing"
+    for clip in event.clips:
+        if clip.state not in {"scheduled", "recording"}:
+            yield from _clip_differences(clips, folder, clip)
+    yield from _unlisted(clips, folder, event)
 
 
 def _clip_differences(clips: ClipsDir, folder: str, clip: wire.Clip) -> Iterator[str]:

@@ -38,7 +38,11 @@ class IndexDamaged(IndexUnavailable):
     """What is in the file is not an index."""
 
 
-class IndexOfNewerVersion(IndexUnavailable):
+class IndexOfOtherVersion(IndexUnavailable):
+    """Another version of Preroll made the file."""
+
+
+class IndexOfNewerVersion(IndexOfOtherVersion):
     """A later version of Preroll made the file."""
 
 

@@ -23,6 +23,7 @@ from services.recorder.store.database import (
     IndexDamaged,
     IndexLocked,
     IndexOfNewerVersion,
+    IndexOfOtherVersion,
     IndexUnavailable,
     connect,
     database_files,
@@ -47,7 +48,7 @@ class Index:
     """The events of one clips directory. Safe to use from several threads; errors are `IndexUnavailable`."""
 
     def __init__(self, path: Path) -> None:
-        """Open the index that is there; `IndexDamaged` when it is none. `Index.open` makes and mends it."""
+        """Open the index that is there, of this version, or `IndexUnavailable`. `Index.open` makes and mends it."""
         self._path = path
         self._lock = threading.Lock()
         self._readers_lock = threading.Lock()
@@ -64,8 +65,8 @@ class Index:
             writer = connect(path, READ_WAIT_S)
             try:
                 version = schema.version_of(writer)
-                if version != schema.SCHEMA_VERSION:
-                    raise IndexDamaged(f"{path.name} is of version {version}, not {schema.SCHEMA_VERSION}")
+                if version not in {0, schema.SCHEMA_VERSION}:  # 0: never made, so it has no tables
+                    raise IndexOfOtherVersion(f"{path.name} is of version {version}, not {schema.SCHEMA_VERSION}")
                 self._total = rows.total_of(writer)
             except sqlite3.Error:
                 writer.close()

@@ -1,9 +1,12 @@
 """`check` finds every difference between the files and what the index says of them, and nothing where all is well."""
 
+import contextlib
+import errno
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -125,3 +128,38 @@ def test_nothing_differs_from_an_index_that_was_rebuilt(tmp_path: Path) -> None:
     reconcile(ClipsDir(tmp_path), index)
     index.close()
     assert run_check(tmp_path) == (0, "1 events, 0 differences\n")
+
+
+def test_command_calls_no_index_damaged_that_is_of_another_version_or_locked(tmp_path: Path) -> None:
+    path = tmp_path / "index.sqlite"
+    Index.open(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 2")
+    code, said = run_check(tmp_path)
+    assert (code, "is of version 2, not 3" in said, "damaged" in said) == (1, True, False)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 3")
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        code, said = run_check(tmp_path)
+    assert (code, "not checked" in said, "is locked by" in said, "damaged" in said) == (1, True, True, False)
+
+
+def test_folder_that_cannot_be_read_is_named_and_the_others_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, event = saved_event(tmp_path)
+    other = event.model_copy(update={"event_id": "ev2"})
+    clips = ClipsDir(tmp_path)
+    clips.write_event(ClipsDir.folder_of("ev2", other.triggered_unix_ns), other)
+
+    def failing(clips: ClipsDir, folder: str, event: wire.Event) -> Iterator[str]:
+        if event.event_id == "ev2":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
+        return iter(["looked at"])
+
+    monkeypatch.setattr(check, "_event_differences", failing)
+    assert list(check.differences(clips, [other, event])) == [
+        "2027-01-15/ev2: cannot be read: Permission denied",
+        "looked at",
+    ]
