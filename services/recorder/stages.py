@@ -21,7 +21,7 @@ from services.recorder.clips.writer import ClipWriter
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.recovery.mend import mend
-from services.recorder.recovery.salvage import found_ready, salvage
+from services.recorder.recovery.salvage import found_ready, salvage, salvage_again
 from services.recorder.renditions.jobs import Encoding
 from services.recorder.renditions.renditions import Renditions
 from services.recorder.settings import RecorderSettings
@@ -114,10 +114,20 @@ class Stages:
             self._events.change_clip(event.event_id, clip.camera_id, lambda _, now=clip: now)  # type: ignore[misc]
 
     def _take_up_saved(self, event: wire.Event) -> None:
+        folder = ClipsDir.folder_of(event.event_id, event.triggered_unix_ns)
+        again = [
+            now
+            for clip in event.clips
+            if (now := salvage_again(self._clips, folder, event, clip, self._clock)) is not None
+        ]
+        saved = [clip for clip in (*event.clips, *again) if clip.state == "saved"]
+        if not again and not saved:
+            return
         opened = self._events.opened(event.event_id) or self._events.adopt(event)
-        for clip in event.clips:
-            if clip.state == "saved":
-                self._take_up(opened, clip)
+        for clip in again:
+            self._events.change_clip(event.event_id, clip.camera_id, lambda _, now=clip: now)  # type: ignore[misc]
+        for clip in saved:
+            self._take_up(opened, clip)
 
     def _take_up(self, opened: OpenEvent, clip: wire.Clip) -> None:
         ready = found_ready(self._clips, opened.plan.folder, clip)

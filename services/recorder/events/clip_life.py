@@ -1,6 +1,6 @@
 """The life of a clip and of its event: every change of their records is a function here. Pure.
 
-    scheduled -> recording -> saved -> ready        scheduled, recording -> failed
+    scheduled -> recording -> saved -> ready        scheduled, recording -> failed        failed -> salvaged again
 
 Each function checks which state it may follow, and builds the new record whole, so that `wire.Clip` judges it: a clip
 that is complete without its window being delivered cannot be built. An event's state follows from those of its clips.
@@ -118,6 +118,12 @@ def as_stated(clip: wire.Clip, stated: wire.Clip) -> wire.Clip:
     if _ORDER.index(stated.state) < _ORDER.index(clip.state) or stated.camera_id != clip.camera_id:
         raise OutOfTurn(f"the clip of {clip.camera_id} is {clip.state}, its sidecar states {stated.state}")
     return stated
+
+
+def reopened(clip: wire.Clip) -> wire.Clip:
+    """The failed clip of which a recording was found after all: as it was when it was being recorded."""
+    _check(clip, "salvaged again", "failed")
+    return _clip(clip, state="recording", complete=None, shortfall=(), files={})
 
 
 def with_files(clip: wire.Clip, files: Files) -> wire.Clip:

@@ -50,6 +50,27 @@ def salvage(clips: ClipsDir, folder: str, event: wire.Event, clock: Clock) -> tu
     return tuple(done)
 
 
+def salvage_again(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, clock: Clock) -> wire.Clip | None:
+    """A clip that failed because its recording could not be read or written at a former start, which is still there.
+
+    `None` where there is nothing to be had, or not today.
+    """
+    about = fields(event_id=event.event_id, camera_id=clip.camera_id)
+    # A failure that was stated in a sidecar is settled.
+    if clip.state != "failed" or "sidecar" in clip.files:
+        return None
+    try:
+        if not clips.clip(folder, clip.camera_id).original_part.is_file():
+            return None
+        recording = clip_life.reopened(clip)
+        now = _salvaged(clips, folder, clip_life.with_clips(event, recording), recording, clock)
+    except Exception as err:
+        log.warning("clip cannot be salvaged yet: %s", err, extra=about)
+        return None
+    log.warning("clip salvaged after all", extra=fields(**about["fields"], state=now.state))
+    return now
+
+
 def _remove_remnants(clips: ClipsDir, folder: str, clip: wire.Clip, about: dict[str, dict[str, Any]]) -> None:
     try:
         for name in remove_remnants(clips, folder, clip):

@@ -351,7 +351,7 @@ class Index:
         return list(self._events("WHERE state IN ('scheduled', 'recording') ORDER BY triggered"))
 
     def waiting(self) -> list[wire.Event]:
-        """Events with a clip that is saved and not yet ready, oldest first."""
+        """Events with a clip that is saved and not yet ready, or failed without a sidecar; oldest first."""
         return list(self._events("WHERE is_waiting = 1 ORDER BY triggered"))
 
     def all_events(self) -> Iterator[wire.Event]:

@@ -49,7 +49,7 @@ def put(writer: sqlite3.Connection, event: wire.Event, plan: str | None) -> None
     """Store the event in place of its former self; no `plan` keeps the former one."""
     triggered = event.triggered_unix_ns
     size_bytes = sum(fact.size_bytes for clip in event.clips for fact in clip.files.values())
-    is_waiting = any(clip.state == "saved" for clip in event.clips)
+    is_waiting = any(clip.state == "saved" or _may_come_back(clip) for clip in event.clips)
     packed: bytes = msgpack.packb(event.model_dump())
     row = (triggered, event.state, event.is_protected, is_waiting, size_bytes, packed, plan)
     names = names_of((clip.camera_id for clip in event.clips), event.labels)
@@ -102,6 +102,11 @@ def plan_of(text: str | None) -> dict[str, Any] | None:
     except ValueError:
         return None
     return plan if isinstance(plan, dict) else None
+
+
+def _may_come_back(clip: wire.Clip) -> bool:
+    """Whether the clip failed and nothing on disk says so: perhaps the disk did not give or take what is there."""
+    return clip.state == "failed" and "sidecar" not in clip.files
 
 
 def _former(writer: sqlite3.Connection, event_id: str) -> _Former | None:

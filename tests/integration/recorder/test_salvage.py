@@ -18,8 +18,9 @@ from services.recorder.clips.describe import UNKNOWN_RUN, hashed, restate
 from services.recorder.clips.mp4_boxes import measure
 from services.recorder.clips.original import OriginalWriter, StoredFrame, read_frames, ticks
 from services.recorder.clips.repair import reclaim, size_of
+from services.recorder.events import clip_life
 from services.recorder.recovery import salvage as salvage_module
-from services.recorder.recovery.salvage import found_ready, salvage
+from services.recorder.recovery.salvage import found_ready, salvage, salvage_again
 from services.recorder.store.files import ClipsDir
 from tests.support.clips import Take, Writing
 from tests.support.clocks import HandClock
@@ -214,8 +215,23 @@ def test_part_that_cannot_be_read_for_want_of_descriptors_is_kept(tmp_path: Path
     assert clip.state == "failed"
     assert "Too many open files" in clip.shortfall[0]
     assert part.read_bytes() == data
+    failed = clip_life.with_clips(take.event, clip)
+    again = without_descriptors(lambda: salvage_again(clips, take.plan.folder, failed, clip, HandClock()))
+    assert (again, part.read_bytes()) == (None, data)
+    now = salvage_again(clips, take.plan.folder, failed, clip, HandClock())
+    assert now is not None
+    assert (now.state, now.delivered is not None, part.exists()) == ("saved", True, False)
+    assert now.shortfall[-1] == "the recorder was ended while recording"
+
+
+def test_failure_that_is_settled_is_not_salvaged_again(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    clips = ClipsDir(tmp_path)
     (clip,) = salvage(clips, take.plan.folder, take.event, HandClock())
-    assert clip.state == "saved"
+    assert clip.state == "failed"
+    assert salvage_again(clips, take.plan.folder, clip_life.with_clips(take.event, clip), clip, HandClock()) is None
+    without = clip_life.with_files(clip, {})
+    assert salvage_again(clips, take.plan.folder, take.event, without, HandClock()) is None
 
 
 @pytest.mark.parametrize("after", [0, 5])

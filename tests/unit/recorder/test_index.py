@@ -105,7 +105,9 @@ def test_index_answers_as_a_list_would(
         assert {e.event_id for e in index.unfinished()} == {
             e.event_id for e in known.values() if e.state in ("scheduled", "recording")
         }
-        assert {e.event_id for e in index.waiting()} == {e.event_id for e in known.values() if e.state == "saved"}
+        assert {e.event_id for e in index.waiting()} == {
+            e.event_id for e in known.values() if e.state in {"saved", "failed"}
+        }
         assert {row[0] for row in index.removable()} == {
             e.event_id for e in known.values() if e.state in ("saved", "ready", "failed") and not e.is_protected
         }
