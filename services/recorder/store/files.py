@@ -5,6 +5,7 @@
     <date>/<event_id>/<camera_id>.mp4               its rendition for browsers
     <date>/<event_id>/<camera_id>.jpg, .json        the trigger frame, the sidecar (of a camera `event`: .sidecar.json)
     …/*.part                                        being written; after a crash salvaged or removed
+    running.json, index.sqlite                      for how long recorders have run here; the index
 
 Rule: a file under its own name is whole and on disk; whatever is not yet so ends in `.part`.
 """
