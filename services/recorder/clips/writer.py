@@ -14,7 +14,7 @@ from preroll import wire
 from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
 from preroll.runtime.threads import Threads
-from services.recorder.store.disk import OutOfDescriptors, WriteFailed
+from services.recorder.store.disk import OutOfDescriptors, WriteFailed, cause_of
 from services.recorder.store.files import ClipsDir
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
@@ -23,7 +23,7 @@ from services.recorder.clips.original import OriginalWriter, ticks
 from services.recorder.clips.repair import reclaim
 from services.recorder.cameras.recording import Recording
 from services.recorder.store.syncer import Syncer
-from services.recorder.clips.result import ClipFacts, Failed, Written, settle
+from services.recorder.clips.result import ClipFacts, Failed, Written, settle, span_of
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +94,18 @@ class ClipWriter:
                 self._on_saved(outcome)
             else:
                 self._on_failed(outcome)
-        except Exception:
+        except Exception as err:
             log.exception("clip's end not taken up: its files are as they are", extra=self._about())
+            self._fail(f"the recorder failed: {type(err).__name__}: {err}"[:1000])
+
+    def _fail(self, why: str) -> None:
+        """End the clip all the same: one that was recording for ever would keep its event open for ever."""
+        plan = self._recording.plan
+        requested = span_of(self._recording.window, plan.unix_offset_ns)
+        try:
+            self._on_failed(Failed(plan.event_id, plan.camera_id, requested, (why,), {}))
+        except Exception:
+            log.exception("clip not ended", extra=self._about())
 
     def _record(self) -> WriteFailed | None:
         """Write the recording to its end and give the file its name; the failure that prevented it, if any."""
@@ -109,6 +119,8 @@ class ClipWriter:
                 self._clips.rename(self._paths.original_part, self._paths.original)
         except WriteFailed as err:
             return err
+        except OSError as err:
+            return WriteFailed(f"{cause_of(err)}: {err}")
         except Exception as err:
             log.exception("clip writer failed", extra=self._about())
             return WriteFailed(f"the recorder failed: {type(err).__name__}: {err}")

@@ -56,8 +56,7 @@ class Keeping:
                 self._records.change_finished(event)
                 return event
         with opened.held():
-            opened.event = clip_life.protected(opened.event, is_protected=is_protected)
-            self._records.store(opened)
+            self._records.commit(opened, clip_life.protected(opened.event, is_protected=is_protected))
             self._records.write_file(opened.plan.folder, opened.event)
             return opened.event
 

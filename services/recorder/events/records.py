@@ -121,6 +121,14 @@ class Records:
 
     # --- changes
 
+    def commit(self, opened: OpenEvent, event: wire.Event) -> None:
+        """Change the event to `event`, durably, or `CommandRejected` with the event as it was. Under the event's lock."""
+        with refused(f"event {event.event_id} could not be changed"):
+            self._index.put(event, opened.plan.as_json())
+        opened.event = event
+        opened.is_stored = True
+        self.tell(opened)
+
     def store(self, opened: OpenEvent) -> None:
         """Store a change, durably if that can be done now. Under the event's lock."""
         opened.is_stored = False

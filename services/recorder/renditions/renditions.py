@@ -7,6 +7,7 @@ the last word is that of the next start, which tries all of them.
 
 import logging
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from services.recorder.store.files import ClipsDir
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = (10, 60, 600, 3_600, 21_600)
+LOOK_EVERY_NS: Final = NS_PER_S
 UNWELL_AFTER: Final = 3  # failures one after the other
 
 Key = tuple[str, str]  # event id and camera id
@@ -62,7 +64,8 @@ class Renditions:
         self._has_target = encoding is not None
         self._keep_original = keep_original
         self._lock = threading.Lock()
-        self._waiting: set[Key] = set()  # for their first try
+        self._waiting: Counter[str] = Counter()  # clips of each event that wait for their first try
+        self._look_ns = 0
         self._failing: dict[Key, _Failing] = {}
         self._failed_in_a_row = 0
         self.failed = 0
@@ -82,13 +85,16 @@ class Renditions:
         paths = self._clips.clip(opened.plan.folder, clip.camera_id)
         job = Job(opened.event.event_id, clip.camera_id, paths.original, paths.clip if self._has_target else None)
         with self._lock:
-            self._waiting.add(_key(job))
+            self._waiting[job.event_id] += 1
         self._pool.submit(job)
 
     def tick(self) -> None:
         """Try again what is due; forget what was removed."""
-        self._ready.try_again()
         now_ns = self._clock.monotonic_ns()
+        if now_ns < self._look_ns:
+            return
+        self._look_ns = now_ns + LOOK_EVERY_NS
+        self._ready.try_again()
         with self._lock:
             known = list(self._failing.items())
         for key, failing in known:
@@ -108,7 +114,7 @@ class Renditions:
         if self._pool.has_in_hand(event_id):
             return True
         with self._lock:
-            return self._failed_in_a_row < UNWELL_AFTER and any(event == event_id for event, _ in self._waiting)
+            return self._failed_in_a_row < UNWELL_AFTER and event_id in self._waiting
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -123,7 +129,7 @@ class Renditions:
 
     def _on_job_end(self, job: Job, outcome: JobDone | JobFailed) -> None:
         with self._lock:
-            self._waiting.discard(_key(job))
+            self._waiting -= Counter((job.event_id,))
             self._failed_in_a_row = self._failed_in_a_row + 1 if _is_encoders_fault(outcome) else 0
         if self._events.opened(job.event_id) is None:
             return  # removed meanwhile

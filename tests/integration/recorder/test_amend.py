@@ -206,3 +206,19 @@ def test_whenever_the_window_is_amended_no_clip_says_what_is_not_so(tmp_path: Pa
             check(living, event)
             assert all(clip.complete for clip in event.clips), event
     assert min(results.values()) > 0, results
+
+
+def test_clip_whose_end_cannot_be_described_fails_and_does_not_record_for_ever(
+    tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("services.recorder.clips.writer.settle", fail)
+    with Living(tmp_path, context, "cam1") as living:
+        living.send(range(40))
+        living.start()
+        living.send(range(40, 75))
+        (clip,) = living.saved().clips
+        assert (clip.state, clip.shortfall) == ("failed", ("the recorder failed: RuntimeError: a bug",))
+        assert living.events.active() == []

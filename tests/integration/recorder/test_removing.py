@@ -234,6 +234,17 @@ def test_protected_meanwhile_is_not_removed(living: Living) -> None:
     assert living.events.get("ev1").is_protected
 
 
+def test_protection_that_cannot_be_stored_is_refused_and_changes_nothing(living: Living) -> None:
+    index = living.index
+    assert isinstance(index, FaultyIndex)
+    living.start(post_s=5)
+    index.fault = IndexLocked("index.sqlite is locked by backup.sh")
+    with pytest.raises(CommandRejected, match=r"locked by backup\.sh"):
+        living.events.protect(wire.ProtectEvent(event_id="ev1", is_protected=True))
+    assert not living.events.get("ev1").is_protected
+    index.fault = None
+
+
 # --- a trigger that cannot be stored
 
 
