@@ -87,9 +87,8 @@ class Watched:
             self._process.signal(signal.SIGSTOP)
         try:
             yield
-        finally:
-            with self._lock:
-                self._process.signal(signal.SIGCONT)
+        finally:  # without the lock: who asked it to end meanwhile holds that, and waits
+            self._process.signal(signal.SIGCONT)
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
