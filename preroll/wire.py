@@ -366,6 +366,11 @@ class RecorderHealth(_Record):
     retention: Retention | None = None
     descriptors_limit: Count | None = None  # files and connections; None where the system does not tell
     descriptors_in_use: Count | None = None
+    now: InstantRecord | None = None  # the recorder's clocks when it made this
+    memory_limit_bytes: Count | None = None  # of its container or unit; None where there is none
+    min_free_bytes: Count | None = None  # of the disk, below which the oldest events go and triggers are refused
+    oldest_event_unix_ns: Nanoseconds | None = None  # when the oldest and the newest event kept were triggered
+    newest_event_unix_ns: Nanoseconds | None = None
 
 
 # --- commands: recorder REP :5551 ------------------------------------------------------------------------------------

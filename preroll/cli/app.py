@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from preroll.cli import cameras, events, get, keys, logs, trigger, watch
+from preroll.cli import cameras, doctor, events, get, keys, logs, trigger, watch
 
 EPILOG: Final = (
     "Exit codes: 0 done, 1 failed, 2 used wrongly, 3 not found, 4 refused, 5 the API or the recorder is away, "
@@ -46,6 +46,7 @@ for _command in (
     events.show,
     get.get,
     cameras.cameras,
+    doctor.doctor,
     logs.logs,
     watch.watch,
     keys.keys,

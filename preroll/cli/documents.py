@@ -70,6 +70,18 @@ class Health(TypedDict):
     disk: Disk
 
 
+class Finding(TypedDict):
+    subject: str
+    state: str
+    said: str
+    advice: str | None
+
+
+class Diagnosis(TypedDict):
+    state: str
+    findings: list[Finding]
+
+
 class LogRecord(TypedDict):
     time: str
     service: str

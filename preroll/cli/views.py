@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from preroll.cli.documents import Camera, Clip, Event, LogRecord
+from preroll.cli.documents import Camera, Clip, Diagnosis, Event, LogRecord
 from preroll.cli.terminal import STYLE_OF, Column, clean, labels, moment, size, state, table
 
 _EVENTS: Final = (
@@ -29,6 +29,7 @@ _CAMERAS: Final = (
     Column("LAST FRAME", from_width=80, justify="right"),
     Column("SOURCE", from_width=100),
 )
+_FINDINGS: Final = (Column("SUBJECT"), Column("STATE"), Column("WHAT IS, AND WHAT TO DO"))
 _CLIPS: Final = (
     Column("CAMERA"),
     Column("STATE"),
@@ -75,6 +76,16 @@ def _camera_row(camera: Camera) -> tuple[str | Text, ...]:
         "-" if age_s is None else f"{age_s:.1f} s ago",
         camera.get("source") or "-",
     )
+
+
+def diagnosis_table(diagnosis: Diagnosis, width: int) -> Table:
+    """What is, and under it, where something is to be done, what."""
+    rows: list[tuple[str | Text, ...]] = []
+    for finding in diagnosis["findings"]:
+        rows.append((finding["subject"], state(finding["state"]), finding["said"]))
+        if finding["advice"] is not None:
+            rows.append(("", "", Text(f"-> {clean(finding['advice'])}", style="dim")))
+    return table(_FINDINGS, rows, width)
 
 
 def event_view(event: Event, width: int) -> Group:

@@ -17,7 +17,7 @@ from services.api import openapi, problems
 from services.api.edge import Edge
 from services.api.guard import Guard
 from services.api.parts import Parts
-from services.api.routes import cameras, events, health, logs, metrics, pages, session, trigger
+from services.api.routes import cameras, doctor, events, health, logs, metrics, pages, session, trigger
 
 
 class Assets(StaticFiles):
@@ -63,7 +63,7 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     problems.install(app)
-    for module in (trigger, events, cameras, logs, health, metrics, session, pages):
+    for module in (trigger, events, cameras, logs, health, doctor, metrics, session, pages):
         app.include_router(module.router)
     app.mount("/static", Assets(directory=pages.STATIC), name="static")
     app.mount("/docs-assets", Assets(directory=_swagger_assets()), name="docs-assets")

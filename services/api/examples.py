@@ -112,6 +112,19 @@ _RECORD: Final = schemas.LogRecord(
 _STATUS: Final = schemas.Status(
     recorder=_HEALTH, log_clients=2, live_clients=1, bus_received=5_120, bus_lost=0, bus_malformed=0, peers_refused=0
 )
+_DIAGNOSIS: Final = schemas.Diagnosis(
+    state="warning",
+    asked_at="2026-03-01T12:00:00.000000Z",
+    findings=[
+        schemas.Finding(subject="trigger", state="ok", said="a trigger now would be recorded", advice=None),
+        schemas.Finding(
+            subject="clock",
+            state="warning",
+            said="the clock was set once while the recorder ran, last by +3600 s",
+            advice="find out what sets it; events before and after are dated by different clocks",
+        ),
+    ],
+)
 _RECORDING: Final = _json(schemas.event_json(_event("recording")))
 _READY: Final = _json(schemas.event_json(_event("ready")))
 
@@ -137,6 +150,7 @@ RESPONSES: Final[dict[tuple[str, str], Json]] = {
     ("GET /healthz", "200"): _json(schemas.Alive()),
     ("GET /readyz", "200"): _json(schemas.Readiness(ready=True, cameras_live=2, missing=[])),
     ("GET /readyz", "503"): _json(schemas.Readiness(ready=False, cameras_live=0, missing=["no camera is live"])),
+    ("GET /doctor", "200"): _json(_DIAGNOSIS),
     ("GET /status", "200"): _json(_STATUS),
     ("GET /metrics", "200"): (
         "# HELP preroll_camera_ring_seconds How much of the past is in memory.\n"

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from preroll import wire
 from preroll.clock import UNIX_MAX_S
-from services.api import moments
+from services.api import diagnosis, moments
 
 Moment = Annotated[str, Field(examples=["2026-03-01T12:00:00.000000Z"], description="RFC 3339, UTC, microseconds")]
 _SUFFIX: dict[wire.FileKind, str] = {"clip": ".mp4", "original": ".original.mp4", "poster": ".jpg", "sidecar": ".json"}
@@ -178,6 +178,19 @@ class Readiness(BaseModel):
     ready: bool
     cameras_live: int = Field(description="How many; which ones, `GET /cameras` tells those who may know")
     missing: list[str] = Field(description="What is not there yet, in words")
+
+
+class Finding(BaseModel):
+    subject: diagnosis.Subject
+    state: diagnosis.State
+    said: str = Field(description="What is, in one sentence")
+    advice: str | None = Field(description="What to do; null where nothing is to be done")
+
+
+class Diagnosis(BaseModel):
+    state: diagnosis.State = Field(description="Of the worst finding")
+    asked_at: Moment
+    findings: list[Finding]
 
 
 class SignIn(BaseModel):

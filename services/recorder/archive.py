@@ -6,6 +6,7 @@ from typing import Any, Final
 from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import Clock
+from preroll.linux import memory
 from preroll.process import Shutdown
 from preroll.runtime.chore import Chore
 from preroll.runtime.threads import Threads
@@ -43,6 +44,8 @@ class Archive:
     ) -> None:
         self._cameras = cameras
         self._figures_of_others = figures
+        self._clock = clock
+        self._boot_id = boot_id
         clips = ClipsDir(settings.clips_dir)
         self._index = Index.open(settings.clips_dir / INDEX_NAME)
         reconcile(clips, self._index)
@@ -141,6 +144,12 @@ class Archive:
             **self._figures_of_others(),
             "events_active": len(self._events.active()),
             "clips_recording": self._events.recording_clips(),
+            "now": {
+                "boot_id": self._boot_id,
+                "monotonic_ns": self._clock.monotonic_ns(),
+                "unix_ns": self._clock.unix_ns(),
+            },
+            "memory_limit_bytes": memory.limit_bytes(),
             "descriptors_limit": stock.limit if stock else None,
             "descriptors_in_use": stock.in_use if stock else None,
             **self._stages.figures(),

@@ -228,6 +228,9 @@ class Stages:
             "disk": self._cleaner.disk,
             "events_total": self._index.count(),
             "retention": self._cleaner.figures(),
+            "min_free_bytes": self._settings.min_free_mb * MB,
+            "oldest_event_unix_ns": None if self._cleaner.span is None else self._cleaner.span[0],
+            "newest_event_unix_ns": None if self._cleaner.span is None else self._cleaner.span[1],
         }
 
 

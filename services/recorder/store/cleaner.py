@@ -84,6 +84,8 @@ class Cleaner:
         self._mending = Chore("mending of the index", mend_index)
         self._settling = Chore("settling of the index", index.settle)
         self._ending = Chore("end of deletions", events.end_deletions)
+        self.span: tuple[int, int] | None = None
+        self._spanning = Chore("look at the events' times", self._see_span)
         self.disk = clips.usage(self._clips_bytes, limits.min_free_bytes)
 
     def start(self, threads: Threads) -> None:
@@ -129,7 +131,7 @@ class Cleaner:
             self._note_at_ns = self._monotonic_ns + NOTE_EVERY_NS
             self._writing()
             self._counting()
-        for chore in (self._mending, self._ending, self._removal, self._looking, self._settling):
+        for chore in (self._mending, self._ending, self._removal, self._looking, self._spanning, self._settling):
             chore()
 
     # --- parts
@@ -201,6 +203,9 @@ class Cleaner:
             # The first of this minute. Noted at once: a recorder that crashes and comes back takes no second batch.
             self._running.pause(self._monotonic_ns)
             self._writing()
+
+    def _see_span(self) -> None:
+        self.span = self._index.span()
 
     def _see_disk(self) -> None:
         was_full = self.disk.is_full

@@ -386,6 +386,11 @@ class Index:
     def is_being_deleted(self, event_id: str) -> bool:
         return bool(self._all("SELECT 1 FROM deletion WHERE event_id = ?", (event_id,)))
 
+    def span(self) -> tuple[int, int] | None:
+        """When the oldest and the newest event were triggered, wall time; `None` when there are none."""
+        oldest, newest = self._all("SELECT (SELECT min(triggered) FROM event), (SELECT max(triggered) FROM event)")[0]
+        return None if oldest is None else (oldest, newest)
+
     def count(self) -> int:
         return self._total.events
 

@@ -260,3 +260,13 @@ def test_each_change_carries_an_id_of_its_own_for_the_second_try(api: RunningApi
     ids = [message.command_id for message in api.recorder.asked if hasattr(message, "command_id")]
     assert len(set(ids)) == 4
     assert None not in ids
+
+
+def test_the_doctor_says_what_is_wrong(api: RunningApi) -> None:
+    api.recorder.refuses = wire.Refused(code="storage_failed", message="the clips' disk is read-only")
+    said = api.http.get("/doctor").json()
+    assert said["state"] == "problem"
+    first = said["findings"][0]
+    assert first["subject"] == "trigger"
+    assert "the clips' disk is read-only" in first["said"]
+    assert first["advice"]
