@@ -225,7 +225,8 @@ class Door:
 def user_of(part: zmq.Frame) -> str:
     """The public key with which the sender of a part was let in; empty for one that came by no guarded connection.
 
-    To be asked at guarded sockets alone: in plaintext a peer may state any user id.
+    To be asked at guarded sockets alone: in plaintext a peer may state any user id. Behind a guard it cannot: libzmq puts what
+    ZAP answered before what the peer states of itself.
     """
     try:
         return str(part.get(USER_ID))
