@@ -53,9 +53,10 @@ FROM code AS api
 COPY --from=api-packages /opt/venv /opt/venv
 COPY services/api services/api
 RUN python -m compileall -q preroll services
+RUN install --directory --owner 10001 --group 10001 --mode 0700 /state
 USER 10001:10001
-VOLUME /clips
-ENV PREROLL_API_CLIPS_DIR=/clips
+VOLUME /clips /state
+ENV PREROLL_API_CLIPS_DIR=/clips PREROLL_API_STATE_DIR=/state
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python", "-m", "services.api.health"]
 CMD ["python", "-m", "services.api"]

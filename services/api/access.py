@@ -1,8 +1,8 @@
-"""Who may do what: keys for machines, signed cookies for browsers, two roles. Pure but for its memory of failures.
+"""Who may do what: keys for machines, signed cookies for browsers, two roles.
 
 The times are the caller's monotonic and Unix seconds. Keys are compared in constant time and never stored in a cookie:
-a cookie is a role, an expiry and a random name, signed with a key that is derived from that role's key. So a session
-ends when its key is changed, and outlives a restart.
+a cookie is a role, an expiry and a random name, signed with a key that is derived from that role's key and its epoch. So
+a session ends when its key is changed or a new epoch begins, and outlives a restart, as does its end by signing out.
 """
 
 import base64
@@ -13,6 +13,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from services.api.session_file import SessionFile
+
 Role = Literal["operate", "look", "anonymous"]
 
 COOKIE: Final = "preroll_session"
@@ -20,7 +22,6 @@ SESSION_S: Final = 7 * 86_400
 FAILURES_MAX: Final = 10  # different wrong keys in a minute, by address
 FAILURES_WINDOW_S: Final = 60.0
 ADDRESSES_MAX: Final = 4_096
-REVOKED_MAX: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,9 @@ class Keys:
 class Sessions:
     """Makes and judges the cookies of browsers that have signed in."""
 
-    def __init__(self, keys: Keys) -> None:
-        self._signing = {
-            role: hmac.digest(key.encode(), b"preroll session 1", "sha256")
-            for role, key in (("operate", keys.operate), ("look", keys.look))
-            if key is not None
-        }
-        self._revoked: OrderedDict[str, None] = OrderedDict()
+    def __init__(self, keys: Keys, file: SessionFile) -> None:
+        self._keys = {role: key for role, key in (("operate", keys.operate), ("look", keys.look)) if key is not None}
+        self._file = file
 
     def cookie_for(self, role: Role, unix_s: float) -> str:
         said = f"{role}.{int(unix_s) + SESSION_S}.{secrets.token_hex(8)}"
@@ -61,26 +58,37 @@ class Sessions:
 
     def role_of(self, cookie: str, unix_s: float) -> Role | None:
         """The role of a cookie that is ours, not expired and not signed out; else `None`."""
+        known = self._known(cookie)
+        if known is None:
+            return None
+        role, expires_unix_s, name = known
+        if expires_unix_s <= unix_s or self._file.is_signed_out(role, name):
+            return None
+        return role
+
+    def sign_out(self, cookie: str) -> None:
+        """End a session for good. Writes to disk; nothing for a cookie that is not ours. `SignOutNotKept`."""
+        known = self._known(cookie)
+        if known is not None:
+            role, _, name = known
+            self._file.sign_out(role, name)
+
+    def _known(self, cookie: str) -> tuple[Role, int, str] | None:
+        """Role, expiry and name of a cookie that was signed here."""
         said, _, signature = cookie.rpartition(".")
         role, _, rest = said.partition(".")
         expires, _, name = rest.partition(".")
-        if role not in self._signing or not cookie.isascii():
+        if role not in self._keys or not cookie.isascii():
             return None
         if not hmac.compare_digest(signature, self._signature(role, said)):
             return None
-        if int(expires) <= unix_s or name in self._revoked:
-            return None
-        return "operate" if role == "operate" else "look"
-
-    def revoke(self, cookie: str) -> None:
-        """Sign a cookie out, until it expires or this process ends."""
-        self._revoked[cookie.rpartition(".")[0].rpartition(".")[2]] = None
-        while len(self._revoked) > REVOKED_MAX:
-            self._revoked.popitem(last=False)
+        return "operate" if role == "operate" else "look", int(expires), name
 
     def _signature(self, role: str, said: str) -> str:
-        digest = hmac.digest(self._signing[role], said.encode(), "sha256")
-        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        signing = hmac.digest(
+            self._keys[role].encode(), f"preroll session 2 {self._file.epoch(role)}".encode(), "sha256"
+        )
+        return base64.urlsafe_b64encode(hmac.digest(signing, said.encode(), "sha256")).decode().rstrip("=")
 
 
 class Failures:

@@ -20,6 +20,7 @@ from preroll.logs import fields
 from services.api.access import COOKIE, FAILURES_MAX, Failures, Keys, Role, Sessions
 from services.api.exposure import MalformedHost, cannot_be_rebound, name_in
 from services.api.problems import Problem, response_of
+from services.api.session_file import SessionFile
 from services.api.sources import source_of
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,10 @@ ADDRESS_MAX_CHARS: Final = 64  # a proxy may hand on anything in its place
 class Gate:
     """Judges requests by their headers alone, and counts those that it refused."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, file: SessionFile) -> None:
         self._keys = keys
         self._failures = Failures()
-        self.sessions = Sessions(keys)
+        self.sessions = Sessions(keys, file)
         self.failed_sign_ins = 0
         self.refused_hosts = 0
         self.refused_origins = 0

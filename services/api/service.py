@@ -32,6 +32,7 @@ from services.api.readiness import ReadinessCheck
 from services.api.recorder_client import RecorderClient
 from services.api.seats import Seats
 from services.api.server import Server, room_for
+from services.api.session_file import SessionFile
 from services.api.settings import ApiSettings
 from services.api.sources import SharedSources
 from services.api.stream import Stream
@@ -82,6 +83,7 @@ async def _serve(
         )
     connections = Connections(most, settings.send_timeout_s, SharedSources(settings.trusted_proxies))
     boot_id = read_boot_id()
+    access = Keys(settings.operate_secret, settings.look_secret)
     parts = Parts(
         settings=settings,
         clock=clock,
@@ -95,7 +97,7 @@ async def _serve(
         archives=Seats(ARCHIVES_MAX, f"{ARCHIVES_MAX} archives are being sent already"),
         lists=Seats(LISTS_MAX, f"{LISTS_MAX} long lists are being sent already"),
         converting=asyncio.Lock(),
-        gate=Gate(Keys(settings.operate_secret, settings.look_secret)),
+        gate=Gate(access, SessionFile(settings.state_dir if access.are_set else None)),
         readiness=ReadinessCheck(recorder, clock, boot_id),
     )
     server = Server(

@@ -38,6 +38,7 @@ class ApiSettings(ServiceSettings):
     query_connect: ZmqAddress = "tcp://127.0.0.1:5553"
     bus_bind: ZmqAddress = "tcp://127.0.0.1:5552"
     clips_dir: Path = Path("./clips")
+    state_dir: Path = Path("./state")
     log_level: LogLevel = "INFO"
 
     recorder_timeout_s: Annotated[float, Field(ge=0.1, le=60)] = 2

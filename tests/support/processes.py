@@ -147,6 +147,7 @@ class System:
             "PREROLL_API_QUERY_CONNECT": self.query_address,
             "PREROLL_API_BUS_BIND": self.bus_address,
             "PREROLL_API_CLIPS_DIR": str(self.clips_dir),
+            "PREROLL_API_STATE_DIR": str(self.folder / "state"),
             "PREROLL_RECORDER_FRAMES_BIND": self.frames_address,
             "PREROLL_RECORDER_CONTROL_BIND": self.control_address,
             "PREROLL_RECORDER_QUERY_BIND": self.query_address,

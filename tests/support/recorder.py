@@ -196,6 +196,7 @@ class RunningApi:
             query_connect=self.recorder.query_address,
             bus_bind=self.bus_address,
             clips_dir=self.clips_dir,
+            state_dir=folder / "state",
             **settings,
         )
         self._thread = threading.Thread(target=self._run, name="api")

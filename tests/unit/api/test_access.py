@@ -1,5 +1,6 @@
 import hmac
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,10 +11,16 @@ from preroll.addresses import is_loopback
 from preroll.settings import SettingsError
 from services.api.access import FAILURES_MAX, FAILURES_WINDOW_S, SESSION_S, Failures, Keys, Sessions
 from services.api.exposure import MalformedHost, cannot_be_rebound, name_in
+from services.api.session_file import SessionFile
 from services.api.settings import ApiSettings
 
 OPERATE = "operate-" + "o" * 16
 LOOK = "looking-" + "l" * 16
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> SessionFile:
+    return SessionFile(tmp_path)
 
 
 def test_a_key_gives_its_role_and_no_other_text_any() -> None:
@@ -39,29 +46,44 @@ def test_every_key_is_compared_in_full_and_in_constant_time_whatever_is_presente
     assert compared == [(32, 32), (32, 32)]  # digests: their length tells nothing of the key's
 
 
-def test_a_cookie_carries_its_role_until_it_expires() -> None:
-    sessions = Sessions(Keys(OPERATE, LOOK))
+def test_a_cookie_carries_its_role_until_it_expires(file: SessionFile) -> None:
+    sessions = Sessions(Keys(OPERATE, LOOK), file)
     cookie = sessions.cookie_for("look", 1000)
     assert sessions.role_of(cookie, 1000) == "look"
     assert sessions.role_of(cookie, 1000 + SESSION_S) is None
 
 
-def test_a_cookie_cannot_be_raised_forged_or_carried_over_to_another_key() -> None:
-    sessions = Sessions(Keys(OPERATE, LOOK))
+def test_a_cookie_cannot_be_raised_forged_or_carried_over_to_another_key(file: SessionFile) -> None:
+    sessions = Sessions(Keys(OPERATE, LOOK), file)
     cookie = sessions.cookie_for("look", 1000)
     assert sessions.role_of(cookie.replace("look", "operate", 1), 1000) is None
     assert sessions.role_of(cookie[:-1] + ("A" if cookie[-1] != "A" else "B"), 1000) is None
-    assert Sessions(Keys(OPERATE, LOOK[::-1])).role_of(cookie, 1000) is None
+    assert Sessions(Keys(OPERATE, LOOK[::-1]), file).role_of(cookie, 1000) is None
     for hostile in ("", ".", "look", "look.x.y.z", "look..", "é.1.2.3"):
         assert sessions.role_of(hostile, 1000) is None
 
 
-def test_a_session_outlives_a_restart_and_ends_when_signed_out() -> None:
-    cookie = Sessions(Keys(OPERATE, None)).cookie_for("operate", 1000)
-    restarted = Sessions(Keys(OPERATE, None))
-    assert restarted.role_of(cookie, 1001) == "operate"
-    restarted.revoke(cookie)
-    assert restarted.role_of(cookie, 1001) is None
+def test_a_session_outlives_a_restart_and_so_does_its_end(tmp_path: Path) -> None:
+    def started() -> Sessions:
+        return Sessions(Keys(OPERATE, LOOK), SessionFile(tmp_path))
+
+    one, other = (started().cookie_for("operate", 1000) for _ in range(2))
+    started().sign_out(one)
+    for _ in range(2):
+        assert started().role_of(one, 1001) is None
+        assert started().role_of(other, 1001) == "operate"
+
+
+def test_only_a_cookie_of_ours_is_signed_out(file: SessionFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.api.session_file.SIGNED_OUT_MAX", 3)
+    sessions = Sessions(Keys(OPERATE, LOOK), file)
+    signed_out, other = sessions.cookie_for("operate", 1000), sessions.cookie_for("operate", 1000)
+    sessions.sign_out(signed_out)
+    for number in range(20):
+        sessions.sign_out(f"operate.{10**10}.{number:016x}.{'A' * 43}")
+        sessions.sign_out(sessions.cookie_for("look", 1000))  # a viewer's own, as many as he likes
+    assert sessions.role_of(signed_out, 1001) is None
+    assert sessions.role_of(other, 1001) == "operate"
 
 
 def test_guessing_is_slow_for_the_one_who_guesses() -> None:
