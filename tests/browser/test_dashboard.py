@@ -103,3 +103,25 @@ def test_what_cannot_be_triggered_is_said_where_it_was_asked(page: Page) -> None
     page.get_by_role("button", name="Trigger all cameras").click()
     expect(page.locator("#trigger-refusal")).to_contain_text("has no name before the =")
     expect(page.get_by_label("Labels")).to_be_focused()
+
+
+def test_what_is_wrong_is_said_in_a_box_that_is_there_only_then(page: Page) -> None:
+    well = {"subject": "disk", "state": "ok", "said": "350 GB are free", "advice": None}
+    ill = {"subject": "clock", "state": "problem", "said": "the clock was never set", "advice": "set it, or let NTP"}
+    told = {"state": "problem", "asked_at": "2026-03-01T12:00:00.000000Z", "findings": [well, ill]}
+    page.route("**/doctor", lambda route: route.fulfill(json=told))
+    page.goto("/")
+    box = page.get_by_role("region", name="Something is wrong")
+    expect(box.get_by_role("listitem")).to_have_count(1)
+    expect(box).to_contain_text("The clock was never set.")
+    expect(box).to_contain_text("Set it, or let NTP.")
+    page.unroute("**/doctor")
+    page.route("**/doctor", lambda route: route.fulfill(json={**told, "state": "ok", "findings": [well]}))
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator("#doctor")).to_be_hidden()
+
+
+def test_the_real_doctor_is_asked_by_the_page(page: Page, system: System) -> None:
+    with page.expect_response("**/doctor") as asked:
+        page.goto("/")
+    assert {finding["subject"] for finding in asked.value.json()["findings"]} >= {"trigger", "clock", "disk", "memory"}

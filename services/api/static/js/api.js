@@ -54,6 +54,7 @@ export const session = () => json("GET", "/session");
 export const signIn = (key) => json("POST", "/session", { key });
 export const signOut = () => json("DELETE", "/session");
 export const cameras = async () => listIn(await json("GET", "/cameras"), "cameras");
+export const diagnosis = () => json("GET", "/doctor");
 export const status = () => json("GET", "/status");
 export const forgetCamera = (cameraId) => json("DELETE", `/cameras/${id(cameraId)}`);
 export const trigger = (request) => json("POST", "/trigger", request);

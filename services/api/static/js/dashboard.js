@@ -1,6 +1,7 @@
 // The dashboard: cameras, triggers, latest events and health, fed by one stream.
 
 import { cameras, events, forgetCamera, status as askStatus } from "./api.js";
+import { Doctor } from "./doctor.js";
 import { byId, setAttribute, setText } from "./dom.js";
 import { EventRows } from "./event-rows.js";
 import { Health } from "./health.js";
@@ -18,6 +19,7 @@ let ringWindowS = null;
 
 const rows = new EventRows(byId("events"), byId("events-empty"));
 const health = new Health(byId("health"));
+const doctor = new Doctor(byId("doctor"));
 const form = new TriggerForm((event) => rows.upsert(event));
 const rewind = new Rewind(form);
 const stream = new Stream("replay=none&level=CRITICAL");
@@ -133,8 +135,10 @@ link.addEventListener("state", ({ detail: { state, before } }) => {
     for (const tile of tiles.values()) tile.suspend(SUSPENDED[state]);
     health.away(state);
   } else if (state === "open" && SUSPENDED[before]) load();
+  doctor.ask();
   summarise();
 });
 
 showRole();
+doctor.ask();
 load();
