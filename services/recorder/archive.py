@@ -64,7 +64,7 @@ class Archive:
         min_free_bytes = settings.min_free_mb * MB
         self._supply = SupplyReader(
             clock,
-            lambda: clips.usage(0, min_free_bytes),
+            lambda: self._stages.disk(),  # noqa: PLW0108 - made below
             self._index.misplaced,
             lambda: self._stages.files_in_clips,
         )

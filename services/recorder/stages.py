@@ -26,7 +26,7 @@ from services.recorder.renditions.jobs import Encoding
 from services.recorder.renditions.renditions import Renditions
 from services.recorder.settings import RecorderSettings
 from services.recorder.store.cleaner import Cleaner
-from services.recorder.store.files import ClipsDir
+from services.recorder.store.files import FILES_MIN, ClipsDir
 from services.recorder.store.index import Index
 from services.recorder.store.retention import RetentionLimits
 from services.recorder.store.running_time import RunningTime
@@ -216,6 +216,14 @@ class Stages:
                     self._is_short_of_threads = True
                     return
                 self._is_short_of_threads = False
+
+    def disk(self) -> wire.Disk:
+        """The clips' disk now. Where the next round of the cleaner makes room, it is not full."""
+        disk = self._clips.usage(self._index.clips_bytes(), self._settings.min_free_mb * MB)
+        is_short_of_files = disk.files_free is not None and disk.files_free < FILES_MIN
+        if disk.is_full and not is_short_of_files and self._cleaner.makes_room(disk):
+            return disk.model_copy(update={"is_full": False})
+        return disk
 
     @property
     def files_in_clips(self) -> int:

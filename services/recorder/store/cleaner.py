@@ -24,6 +24,7 @@ from services.recorder.store.running_time import RunningTime
 log = logging.getLogger(__name__)
 
 EVERY_S: Final = 2.0
+ROOM_MIN_BYTES: Final = 64_000_000  # what clips may write until the next round has ended
 NOTE_EVERY_NS: Final = 60 * NS_PER_S
 TRY_AGAIN_NS: Final = 60 * NS_PER_S
 FAILURES_MAX: Final = 10
@@ -84,6 +85,8 @@ class Cleaner:
         self._mending = Chore("mending of the index", mend_index)
         self._settling = Chore("settling of the index", index.settle)
         self._ending = Chore("end of deletions", events.end_deletions)
+        self._removable_bytes = 0
+        self._removable_at_ns: int | None = None
         self.span: tuple[int, int] | None = None
         self._spanning = Chore("look at the events' times", self._see_span)
         self.disk = clips.usage(self._clips_bytes, limits.min_free_bytes)
@@ -115,6 +118,18 @@ class Cleaner:
             last_step_s=None if last_step_ns is None else seconds(last_step_ns),
             overdue_events=self._overdue,
         )
+
+    def makes_room(self, disk: wire.Disk) -> bool:
+        """Whether a disk that is below its minimum will be above it after the next round, events enough being there.
+
+        That is how a full disk goes on recording: the oldest go. Where a round has not helped, the next is not counted on.
+        """
+        if self.disk.is_full or disk.free_bytes < ROOM_MIN_BYTES:
+            return False
+        now_ns = self._clock.monotonic_ns()
+        if self._removable_at_ns is None or now_ns - self._removable_at_ns > NS_PER_S:
+            self._removable_bytes, self._removable_at_ns = self._index.removable_bytes(), now_ns
+        return disk.free_bytes + self._removable_bytes >= self._limits.min_free_bytes
 
     def clean(self) -> None:
         """One round: look at the clock, make room, see how full the disk is. Raises nothing."""

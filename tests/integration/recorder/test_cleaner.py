@@ -434,3 +434,20 @@ def test_an_event_that_is_not_finished_stays(life: Life) -> None:
     life.run(31 * DAY_S)
     assert life.left() == ["ev1"]
     assert not life.events.retire("ev1")
+
+
+def test_a_disk_below_its_minimum_is_not_full_while_events_can_go(
+    tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
+    limits = RetentionLimits(max_age_ns=0, max_bytes=0, min_free_bytes=10**9)
+    life = Life(tmp_path, context, limits)
+    below = wire.Disk(total_bytes=10**12, free_bytes=900_000_000, clips_bytes=0, is_full=True)
+    assert not life.cleaner.makes_room(below), "there is no event that could go"
+    life.add("old")
+    life.index.put(event("large", size_bytes=200_000_000))
+    life.clock.advance(2)
+    assert life.cleaner.makes_room(below)
+    assert not life.cleaner.makes_room(below.model_copy(update={"free_bytes": 10_000_000})), "a clip would not fit"
+    life.cleaner.disk = below
+    assert not life.cleaner.makes_room(below), "the round before has not helped"
+    life.kill()
