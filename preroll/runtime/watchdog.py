@@ -2,8 +2,7 @@
 
 Silence is counted in time during which the watchdog itself ran. A process that was paused (a container's pause, a
 virtual machine's snapshot, a laptop's sleep, a processor taken by others) comes back with every clock far ahead and
-nothing wrong; its loops and its watchdog were away together. So each step of the watchdog's own wait counts for what it
-took, and for at most twice what it was to take.
+nothing wrong; its loops and its watchdog stood still together. See `preroll.runtime.patience`.
 """
 
 import faulthandler
@@ -13,9 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from preroll.runtime.patience import counted_s
+
 STEP_S: Final = 1.0
 STEPS_PER_LIMIT: Final = 8  # a pause counts for two of them at most
-STEP_COUNTS_MAX: Final = 2
 WRITE_S: Final = 1.0
 
 
@@ -86,11 +86,10 @@ class Watchdog:
 
     def count(self, passed_s: float, step_s: float) -> None:
         """A step that was to take `step_s` seconds took `passed_s`."""
-        counted_s = min(passed_s, STEP_COUNTS_MAX * step_s)
         with self._lock:
             heartbeats = tuple(self._heartbeats)
         for heartbeat in heartbeats:
-            heartbeat.count(counted_s)
+            heartbeat.count(counted_s(passed_s, step_s))
 
     def _run(self) -> None:
         before_s = time.monotonic()

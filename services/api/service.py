@@ -19,6 +19,7 @@ from preroll.logs import Logs, fields
 from preroll.process import Shutdown, exempt_from_collection
 from preroll.runtime.signals import watch_signals
 from preroll.runtime.threads import Threads
+from preroll.runtime.watchdog import Heartbeat
 from preroll.turns import Precedence, go_first, take_short_turns
 from services.api.access import Keys
 from services.api.app import create_app, layered
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 MB = 1_000_000
 SWITCH_S = 0.001
+LOOP_LIMIT_S = 60.0
+BEAT_S = 0.5
 GRACE_S = 5
 LISTS_MAX = 16
 ARCHIVES_MAX = 16  # each has a thread busy with the disk
@@ -53,10 +56,21 @@ async def serve(settings: ApiSettings, shutdown: Shutdown, threads: Threads) -> 
     is_permitted = go_first(Precedence.ANSWERS)
     context = sockets.with_precedence(zmq.asyncio.Context(), is_permitted=is_permitted)
     try:
-        with on_duty(context, keys, threads) as guard:
-            await _serve(settings, shutdown, context, keys, guard)
+        with on_duty(context, keys, threads) as guard, threads.watching("event loop", LOOP_LIMIT_S) as heartbeat:
+            beating = asyncio.create_task(_beat(heartbeat), name="heartbeat")
+            try:
+                await _serve(settings, shutdown, context, keys, guard)
+            finally:
+                beating.cancel()
     finally:
         context.destroy(linger=0)
+
+
+async def _beat(heartbeat: Heartbeat) -> None:
+    """An event loop that a call blocks answers nobody, and looks alive."""
+    while True:
+        heartbeat.beat()
+        await asyncio.sleep(BEAT_S)
 
 
 async def _serve(

@@ -225,4 +225,6 @@ class RunningApi:
             return False
 
     def _run(self) -> None:
-        asyncio.run(serve(self._settings, self.shutdown, Threads(self.shutdown)))
+        threads = Threads(self.shutdown)
+        asyncio.run(serve(self._settings, self.shutdown, threads))
+        threads.close()

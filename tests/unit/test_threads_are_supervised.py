@@ -11,9 +11,6 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 STARTERS: Final = {"Thread", "Timer", "start_new_thread"}
 OWNERS: Final = {"preroll/runtime/threads.py", "preroll/runtime/watchdog.py"}
 
-# These start threads of their own still. A file that does so no longer goes from this list; none is added.
-NOT_YET: Final[set[str]] = set()
-
 
 def threads_made(source: str) -> Iterator[int]:
     """The lines where a thread is made or a thread's class is named, other than as a type."""
@@ -27,7 +24,9 @@ def threads_made(source: str) -> Iterator[int]:
     }
     for node in ast.walk(tree):
         match node:
-            case ast.ImportFrom(module="threading" | "_thread") if STARTERS & {name.name for name in node.names}:
+            case ast.ImportFrom(module="threading" | "_thread") if {*STARTERS, "*"} & {
+                name.name for name in node.names
+            }:
                 yield node.lineno
             case ast.Import() if any(
                 name.name == "_thread" or (name.name == "threading" and name.asname) for name in node.names
@@ -45,12 +44,7 @@ def made_by_file() -> dict[str, list[int]]:
 
 
 def test_threads_are_started_by_the_runtime_alone() -> None:
-    strangers = {name: lines for name, lines in made_by_file().items() if name not in NOT_YET}
-    assert strangers == {}, "start these by preroll.runtime.threads.Threads"
-
-
-def test_the_list_of_what_is_not_moved_yet_shrinks() -> None:
-    assert NOT_YET - set(made_by_file()) == set(), "these start no thread any more: take them from NOT_YET"
+    assert made_by_file() == {}, "start these by preroll.runtime.threads.Threads"
 
 
 @pytest.mark.parametrize(
@@ -60,6 +54,7 @@ def test_the_list_of_what_is_not_moved_yet_shrinks() -> None:
         "from threading import Thread",
         "from threading import Timer as Later",
         "import threading as t",
+        "from threading import *",
         "import _thread",
         "import threading\nclass Own(threading.Thread): ...",
         "import threading\nmake = threading.Thread",

@@ -16,6 +16,7 @@ from preroll import wire
 from preroll.bus import BusSender
 from preroll.clock import NS_PER_S, Clock, nanoseconds, seconds
 from preroll.logs import fields
+from preroll.runtime.patience import Patience
 from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
@@ -37,6 +38,7 @@ from services.recorder.store.running_time import RunningTime
 log = logging.getLogger(__name__)
 
 TRY_AGAIN_NS: Final = NS_PER_S
+CLOSE_STEP_S: Final = 0.02
 
 
 class ClipsStage(Protocol):
@@ -285,11 +287,11 @@ class Events:
             with opened.lock:
                 for recording in opened.recordings.values():
                     recording.end("the recorder was stopped")
-        deadline = time.monotonic() + timeout_s
-        while self.recording_clips() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        patience = Patience(timeout_s, CLOSE_STEP_S)
+        while self.recording_clips() and not patience.is_over():
+            time.sleep(CLOSE_STEP_S)
         for wait in (self._records.wait_stored, self._records.wait_written):
-            wait(max(0.1, deadline - time.monotonic()))
+            wait(max(0.1, patience.left_s))
 
     # --- parts
 

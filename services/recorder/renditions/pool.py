@@ -19,6 +19,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Final
 
 from preroll.logs import fields
+from preroll.runtime.patience import Patience
 from preroll.runtime.threads import Threads
 from preroll.turns import take_short_turns
 from services.recorder.renditions.jobs import FALLBACK, Encoding, Job, JobDone, JobFailed, Probe, Request, Usable
@@ -233,14 +234,14 @@ class _Worker:
         except (OSError, RuntimeError) as err:  # no descriptor, memory or process is left: that passes
             self.end()
             return JobFailed(f"no encoder process could be started: {err}", "worker")
-        deadline = time.monotonic() + timeout_s
+        patience = Patience(timeout_s, _STEP_S)
         try:
             pipe.send(request)
             while not pipe.poll(_STEP_S):
                 if self._closing.is_set():
                     self.end()
                     return None
-                if time.monotonic() > deadline:
+                if patience.is_over():
                     self.end()
                     return JobFailed(f"the encoder did not finish within {timeout_s:g} s")
             reply: Usable | JobDone | JobFailed = pipe.recv()

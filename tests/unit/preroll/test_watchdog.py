@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from preroll.runtime.patience import Patience
 from preroll.runtime.watchdog import Watchdog
 from tests.support.waiting import wait_until
 
@@ -90,3 +91,17 @@ def test_a_loop_that_reports_lives() -> None:
         pause.wait(0.05)
     watchdog.close()
     assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("steps_s", "is_over"),
+    [([0.1] * 9, False), ([0.1] * 11, True), ([0.1, 3600, 0.1], False), ([5] * 4, False), ([5] * 6, True)],
+)
+def test_waiting_is_counted_in_time_during_which_the_process_ran(steps_s: list[float], is_over: bool) -> None:
+    now_s = 0.0
+    patience = Patience(1, 0.1, lambda: now_s)
+    said = False
+    for step_s in steps_s:
+        now_s += step_s
+        said = patience.is_over()
+    assert said == is_over
