@@ -1,9 +1,8 @@
 """SIGTERM and SIGINT request the end of the process."""
 
-import itertools
 import os
-import queue
 import signal
+import socket
 from types import FrameType
 
 from preroll.process import Shutdown
@@ -11,20 +10,25 @@ from preroll.runtime.threads import Threads
 
 
 def watch_signals(shutdown: Shutdown, threads: Threads) -> None:
-    """Have SIGTERM and SIGINT request the end; a second one ends the process at once. On the main thread."""
-    # A handler interrupts the main thread anywhere, also where it holds the lock of the shutdown's event. So it only
-    # leaves word in a queue that may be entered again at any point, and a thread does the rest.
-    caught: queue.SimpleQueue[int] = queue.SimpleQueue()
-    is_second = itertools.count()
+    """Have SIGTERM and SIGINT request the end; a second one ends the process at once. On the main thread.
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if next(is_second):
-            os._exit(128 + number)
-        caught.put(number)
+    The kernel gives a signal to any thread, after a pause of the process (SIGSTOP, a frozen container) mostly to another
+    one than the main. Python runs handlers on the main thread alone, which then sleeps on. So what counts is the byte that
+    Python writes as the signal comes, on whichever thread, and a thread of ours reads.
+    """
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
 
     def request_after_signal() -> None:
-        shutdown.request(signal.Signals(caught.get()).name)
+        with writing:  # for as long as this waits
+            shutdown.request(signal.Signals(reading.recv(1)[0]).name)
+            os._exit(128 + reading.recv(1)[0])
 
+    signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _note)
     threads.start("signals", request_after_signal)
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
+
+
+def _note(_number: int, _frame: FrameType | None) -> None:
+    """Nothing: that there is a handler has Python write its byte."""

@@ -18,11 +18,14 @@ AGAIN: Final = frozenset({429, 503, 507})
 
 @dataclass(slots=True)
 class Told:
-    """What callers were told: `accepted` by event id, `deleted`, and `in_doubt`, which were never answered."""
+    """What callers were told: `accepted` by event id, `deleted`, `in_doubt`, which were never answered, and `missing`,
+    which were accepted and later said not to be there.
+    """
 
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     in_doubt: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
     refused: dict[int, int] = field(default_factory=dict)
 
 
@@ -83,23 +86,23 @@ class Caller:
         match self._dice.choice(["amend", "amend", "protect", "delete"]):
             case "amend":
                 post_s = round(self._dice.uniform(0, 5), 2)
-                self._expect(http, "PATCH", f"/events/{event_id}", {"post_s": post_s}, {200, 409})
+                self._expect(http, "PATCH", event_id, "", {"post_s": post_s}, {200, 409})
             case "protect":
                 for is_protected in (True, False):
-                    self._expect(http, "PUT", f"/events/{event_id}/protection", {"protected": is_protected}, {200})
+                    self._expect(http, "PUT", event_id, "/protection", {"protected": is_protected}, {200})
             case _:
                 self.told.deleted.add(event_id)  # also where no answer comes: it may be gone
-                self._expect(
-                    http, "DELETE", f"/events/{event_id}", None, {204, 404}
-                )  # the first try may have been carried out
+                self._expect(http, "DELETE", event_id, "", None, {204, 404})  # the first try may have been carried out
 
     def _expect(
-        self, http: httpx.Client, method: str, path: str, body: dict[str, Any] | None, wanted: set[int]
-    ) -> httpx.Response | None:
+        self, http: httpx.Client, method: str, event_id: str, what: str, body: dict[str, Any] | None, wanted: set[int]
+    ) -> None:
+        path = f"/events/{event_id}{what}"
         answer = self._ask(http, method, path, body)
-        if answer is not None and answer.status_code not in wanted:
+        if answer is not None and answer.status_code == 404 and event_id not in self.told.deleted:
+            self.told.missing.add(event_id)  # it may have been removed for room; the oracle knows
+        elif answer is not None and answer.status_code not in wanted:
             self._scene.fail(f"{method} {path} {body}: {answer.status_code} {answer.text}")
-        return answer
 
     def _ask(self, http: httpx.Client, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response | None:
         """The answer; asked again while there is none, or it says to come back, for at most `ASKED_FOR_S`."""

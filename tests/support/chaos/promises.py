@@ -36,6 +36,8 @@ def broken_promises(scene: Scene, told: Told) -> Iterator[str]:
                 yield f"{event_id}: accepted, and not there"
             continue
         assert isinstance(event, dict)
+        if event_id in told.missing:
+            yield f"{event_id}: said not to be there, and is"
         for clip in event["clips"]:
             for fault in _untruths(scene, event, clip):
                 yield f"{event_id}/{clip['camera_id']}: {fault}"
