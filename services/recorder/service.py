@@ -42,7 +42,6 @@ SWITCH_S: Final = 0.001
 JOIN_S: Final = 2.0
 START_END_S: Final = 2.0  # a start that is cut off at any point is taken up by the next one
 FOLDER_IN_USE_EXIT_CODE: Final = 75
-DISK_LIMITS: Final = 4  # what waits for the disk may be silent so many times longer: a disk that stands costs no frame
 
 
 class Recorder:
@@ -111,11 +110,11 @@ class Recorder:
 
     def _serve(self, ingest_end: Shutdown) -> None:
         """From here on frames fill the rings, and whoever asks is answered: that the recorder starts, until it has."""
-        limit_s = self._settings.watchdog_s
+        limit_s, disk_limit_s = self._settings.watchdog_s, self._settings.disk_watchdog_s
         start = self._threads.start_watched
         start("ingest", lambda heartbeat: self._take_frames(ingest_end, heartbeat), limit_s)
-        start("control", self._answer_commands, DISK_LIMITS * limit_s)
-        start("queries", lambda heartbeat: self._queries.run(self._shutdown, heartbeat), DISK_LIMITS * limit_s)
+        start("control", self._answer_commands, disk_limit_s)
+        start("queries", lambda heartbeat: self._queries.run(self._shutdown, heartbeat), disk_limit_s)
 
     def _open(self) -> Archive | None:
         """The archive, once what the last run left is taken up. That may take minutes, so it is done on a thread of its own.
@@ -145,7 +144,7 @@ class Recorder:
         self._archive = archive
         exempt_from_collection()
         log.info("recorder is ready", extra=fields(clips_dir=str(self._settings.clips_dir)))
-        with self._threads.watching("tick", DISK_LIMITS * self._settings.watchdog_s) as heartbeat:
+        with self._threads.watching("tick", self._settings.disk_watchdog_s) as heartbeat:
             while not self._shutdown.wait(TICK_S):
                 heartbeat.beat()
                 archive.tick()

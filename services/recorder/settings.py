@@ -45,3 +45,8 @@ class RecorderSettings(ServiceSettings):
     retention_days: Annotated[float, Field(ge=0, le=36_500)] = 30  # 0: no limit by age
     retention_max_gb: Annotated[float, Field(ge=0, le=1_000_000)] = 0  # 0: no limit by size
     min_free_mb: Annotated[int, Field(ge=0, le=100_000_000)] = 1_000
+
+    @property
+    def disk_watchdog_s(self) -> float:
+        """The limit of what waits for the disk. A disk that stands still for less costs triggers, and no frame."""
+        return 4 * self.watchdog_s

@@ -141,7 +141,7 @@ class Stages:
     def start(self) -> None:
         self._syncer.start(self._threads)
         self._renditions.start()
-        self._cleaner.start(self._threads)
+        self._cleaner.start(self._threads, self._settings.disk_watchdog_s)
 
     def close(self) -> None:
         """End the encoders at once; what they had in hand is done again at the next start."""

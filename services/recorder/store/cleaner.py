@@ -14,6 +14,7 @@ from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
 from preroll.runtime.chore import Chore
 from preroll.runtime.threads import Threads
+from preroll.runtime.watchdog import Heartbeat
 from services.recorder.store import running_notes
 from services.recorder.store.database import IndexUnavailable
 from services.recorder.store.files import ClipsDir
@@ -91,13 +92,14 @@ class Cleaner:
         self._spanning = Chore("look at the events' times", self._see_span)
         self.disk = clips.usage(self._clips_bytes, limits.min_free_bytes)
 
-    def start(self, threads: Threads) -> None:
+    def start(self, threads: Threads, limit_s: float) -> None:
+        """Begin. A round that takes longer than `limit_s` seconds counts as hung, and ends the process."""
         held_ns = self._running.hold_ns(self._clock.monotonic_ns())
         if held_ns:
             log.warning(
                 "the wall clock was set lately: no event is removed by age yet", extra=fields(held_s=seconds(held_ns))
             )
-        self._thread = threads.start("cleaner", self._run)
+        self._thread = threads.start_watched("cleaner", self._run, limit_s)
 
     def close(self) -> None:
         """End the thread and write the running time down."""
@@ -151,8 +153,9 @@ class Cleaner:
 
     # --- parts
 
-    def _run(self) -> None:
+    def _run(self, heartbeat: Heartbeat) -> None:
         while not self._ended.wait(EVERY_S):
+            heartbeat.beat()
             self.clean()
 
     def _write_note(self) -> None:

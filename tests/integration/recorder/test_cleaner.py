@@ -419,10 +419,13 @@ def test_the_thread_makes_room(tmp_path: Path, context: "zmq.Context[zmq.Socket[
     life = Life(tmp_path, context, BY_SIZE)
     life.add("ev1")
     shutdown = Shutdown()
-    life.cleaner.start(Threads(shutdown))
+    threads = Threads(shutdown)
+    life.cleaner.start(threads, 30)
     wait_until(lambda: life.index.get("ev1") is None, 10, "the event goes")
     assert not shutdown.requested
+    shutdown.request("the test is over")
     life.end()
+    threads.close()
     assert (tmp_path / running_notes.FILE_NAME).exists()
 
 
