@@ -222,7 +222,7 @@ class Stages:
         disk = self._clips.usage(self._index.clips_bytes(), self._settings.min_free_mb * MB)
         is_short_of_files = disk.files_free is not None and disk.files_free < FILES_MIN
         if disk.is_full and not is_short_of_files and self._cleaner.makes_room(disk):
-            return disk.model_copy(update={"is_full": False})
+            return wire.Disk.model_validate({**dict(disk), "is_full": False})
         return disk
 
     @property

@@ -20,7 +20,7 @@ from services.recorder.events.open_event import HELD_WITHIN_S, OpenEvent
 from services.recorder.events.rules import CommandRejected
 from services.recorder.events.write_behind import Deferred, Postponed
 from services.recorder.store.database import IndexFull, IndexLocked, IndexUnavailable
-from services.recorder.store.disk import StorageFull, WriteFailed
+from services.recorder.store.disk import OutOfDescriptors, StorageFull, WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
 from services.recorder.store.removal import Removal
@@ -37,8 +37,10 @@ def cause_of(err: Exception) -> tuple[wire.RefusalCode, str]:
             return "storage_full", str(err)
         case IndexUnavailable():
             return "index_unavailable", str(err)
+        case OutOfDescriptors():
+            return "out_of_descriptors", str(err)
         case WriteFailed():
-            return "internal", str(err)
+            return "storage_failed", str(err)
     return "internal", f"{type(err).__name__}: {err}"
 
 

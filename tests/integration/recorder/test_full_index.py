@@ -225,8 +225,9 @@ def test_event_whose_folder_cannot_be_removed_stays(tmp_path: Path, context: "zm
     recorder.clips.write_event(folder, event)
     recorder.events.change_clip("ev1", "cam1", ready)
     assert recorder.events.wait_stored(5)
-    with pytest.raises(CommandRejected, match="cannot rename"):
+    with pytest.raises(CommandRejected, match="cannot rename") as refused:
         recorder.events.delete(wire.DeleteEvent(event_id="ev1"))
+    assert refused.value.refusal.code == "storage_failed"
     assert recorder.events.get("ev1").state == "ready"
     assert list(recorder.clips.folders()) == [folder]
     assert recorder.index.deletions() == []
