@@ -235,6 +235,14 @@ def _cameras(facts: Facts) -> Finding | None:
             f"two captures send as one camera: {_names(doubled)}",
             "give each capture an id of its own (PREROLL_CAPTURE_CAMERA_ID)",
         )
+    foreign = [camera.camera_id for camera in cameras if camera.losses.refused_foreign_key]
+    if foreign:
+        return Finding(
+            "cameras",
+            "warning",
+            f"frames come with a key that does not speak for their camera: {_names(foreign)}",
+            "the recorder's log names the key and the command to run; else somebody tries to forge that camera",
+        )
     losing = [f"{camera.camera_id} ({', '.join(causes)})" for camera in cameras if (causes := _losses(camera))]
     if losing:
         return Finding(
@@ -310,6 +318,13 @@ def _encoding(facts: Facts) -> Finding | None:
     health = facts.recorder
     if health is None:
         return None
+    if health.clips_without_rendition:
+        return Finding(
+            "encoding",
+            "warning",
+            f"{health.clips_without_rendition} clips could not be encoded ({health.encodes_failed} tries failed)",
+            "they are whole as the camera sent them (.original.mp4); the recorder's log says what the encoder lacks",
+        )
     if health.encodes_waiting > WAITING_MAX:
         return Finding(
             "encoding",
