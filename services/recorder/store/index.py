@@ -72,7 +72,7 @@ class Index:
                 writer.close()
                 raise
         self._writer = writer
-        self._identity = _identity_of(path)
+        self._identities = _identities_of(path)
         self._folder = _identity_of(path.parent)
 
     @classmethod
@@ -157,7 +157,7 @@ class Index:
         try:
             if _identity_of(self._path.parent) != self._folder:
                 return f"the folder of {self._path.name} is not the one that was opened: is its disk mounted?"
-            if _identity_of(self._path) != self._identity:
+            if _identities_of(self._path) != self._identities:
                 return f"{self._path.name} in the clips' folder is not the one that was opened: it is made anew"
         except OSError as err:
             return f"the clips' folder has lost its {self._path.name}: {err.strerror or err}"
@@ -470,6 +470,11 @@ class Index:
             said = self._writer.execute("PRAGMA quick_check(1)").fetchone()[0]
         if said != "ok":
             raise IndexDamaged(f"{self._path.name} fails its integrity check: {said}")
+
+
+def _identities_of(path: Path) -> list[tuple[int, int]]:
+    """Of the file, its log and its shared memory, all of which are there while it is open."""
+    return [_identity_of(part) for part in database_files(path)]
 
 
 def _identity_of(path: Path) -> tuple[int, int]:
