@@ -30,7 +30,10 @@ CLOSE_S: Final = 8
 
 
 class Archive:
-    """The parts that need the folder, wired to one another. `figures` are those of the parts that do not."""
+    """The parts that need the folder, wired to one another. `figures` are those of the parts that do not.
+
+    `pause` waits so many seconds; true means that the recorder is to end.
+    """
 
     def __init__(
         self,
@@ -41,13 +44,14 @@ class Archive:
         boot_id: str,
         threads: Threads,
         figures: Callable[[], dict[str, Any]],
+        pause: Callable[[float], bool],
     ) -> None:
         self._cameras = cameras
         self._figures_of_others = figures
         self._clock = clock
         self._boot_id = boot_id
         clips = ClipsDir(settings.clips_dir)
-        self._index = Index.open(settings.clips_dir / INDEX_NAME)
+        self._index = Index.open(settings.clips_dir / INDEX_NAME, pause=pause)
         reconcile(clips, self._index)
         with cameras.lock:
             for camera_id in self._index.cameras():

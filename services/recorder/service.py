@@ -127,7 +127,14 @@ class Recorder:
         def start() -> None:
             try:
                 archive = Archive(
-                    self._settings, self._cameras, self._bus, self._clock, self._boot_id, self._threads, self._figures
+                    self._settings,
+                    self._cameras,
+                    self._bus,
+                    self._clock,
+                    self._boot_id,
+                    self._threads,
+                    self._figures,
+                    self._shutdown.wait,
                 )
                 archive.resume(self._shutdown)
                 made.append(archive)

@@ -4,6 +4,8 @@ Rule: only what SQLite says about the file's content is damage. A file that is l
 take, is as good as before, and is left where it is.
 """
 
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from services.recorder.store.holders import holders_of
 # this, and the commit that makes it longer does it itself.
 LOG_PAGES: Final = 4_000
 BESIDE: Final = ("-wal", "-shm")
+_SHARED_BYTES: Final = 32 * 1024  # what the memory shared by the connections takes of the disk
 _PRIMARY: Final = 0xFF  # an extended result code carries its primary one in the lowest byte (sqlite.org/rescode.html)
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 # SQLITE_ERROR is a statement that the file's tables do not fit: ours are fixed, so the file is not our index.
@@ -67,7 +70,25 @@ def _named(err: sqlite3.Error, path: Path) -> IndexUnavailable:
         return IndexFull(f"no space for {path.name}: {err}")
     if code in _DAMAGED or extended == sqlite3.SQLITE_IOERR_SHORT_READ:
         return IndexDamaged(f"{path.name} is damaged: {err}")
-    return IndexUnavailable(f"{path.name} cannot be used: {err}")
+    # SQLite calls both an error of reading, or that it cannot open the file.
+    if _is_full(path.parent):
+        return IndexFull(f"{path.name} cannot be used, its disk is full: {err}")
+    why = ", its disk is read-only" if _is_read_only(path.parent) else ""
+    return IndexUnavailable(f"{path.name} cannot be used{why}: {err}")
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < _SHARED_BYTES
+    except OSError:
+        return False
+
+
+def _is_read_only(folder: Path) -> bool:
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except (OSError, AttributeError):  # Windows has no such call
+        return False
 
 
 def connect(path: Path, wait_s: float, mode: Literal["rw", "rwc"] = "rw") -> sqlite3.Connection:

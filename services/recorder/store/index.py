@@ -44,6 +44,11 @@ _RETRY_S: Final = 0.25
 _LOG_BYTES: Final = 4 * 1024 * LOG_PAGES
 
 
+def _sleep(pause_s: float) -> bool:
+    time.sleep(pause_s)
+    return False
+
+
 class Index:
     """The events of one clips directory. Safe to use from several threads; errors are `IndexUnavailable`."""
 
@@ -76,8 +81,10 @@ class Index:
         self._folder = _identity_of(path.parent)
 
     @classmethod
-    def open(cls, path: Path, wait_s: float = OPEN_WAIT_S) -> Self:
+    def open(cls, path: Path, wait_s: float = OPEN_WAIT_S, pause: Callable[[float], bool] = _sleep) -> Self:
         """The index at `path`, of this version. `IndexUnavailable` when it is not to be had within `wait_s` seconds.
+
+        `pause` waits so many seconds; true means that nobody waits for the index any more.
 
         A missing one is made, empty. A damaged one, or one of a later version, is set aside as `<name>.damaged-<n>` or
         `<name>.newer-<n>` first. Whoever opens it fills it from the files.
@@ -93,7 +100,8 @@ class Index:
                 if not is_told:
                     log.warning("index not available, tried again for %g s: %s", wait_s, err)
                     is_told = True
-                time.sleep(_RETRY_S)
+                if pause(_RETRY_S):
+                    raise
 
     @classmethod
     def _opened(cls, path: Path) -> Self:

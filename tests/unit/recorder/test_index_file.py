@@ -17,7 +17,7 @@ import pytest
 
 from preroll import wire
 from services.recorder.store import schema
-from services.recorder.store.database import IndexDamaged, IndexLocked, IndexUnavailable
+from services.recorder.store.database import IndexDamaged, IndexFull, IndexLocked, IndexUnavailable
 from services.recorder.store.index import WRITE_WAIT_S, Index
 from tests.support.event_records import event
 
@@ -95,6 +95,11 @@ def test_index_that_is_locked_at_start_is_waited_for(path: Path) -> None:
     opening.join(20)
     with closing(opened[0]) as index:
         assert index.count() == 1
+
+
+def test_wait_for_a_locked_index_ends_when_the_recorder_is_to_end(path: Path) -> None:
+    with held(path, *OWNS), pytest.raises(IndexLocked):
+        Index.open(path, wait_s=60, pause=lambda _: True)
 
 
 def test_write_to_a_locked_index_ends_within_its_deadline_and_reads_go_on(path: Path) -> None:
@@ -275,3 +280,26 @@ def test_folder_in_the_place_of_the_index_is_left_where_it_is(tmp_path: Path) ->
     with pytest.raises(IndexUnavailable, match="cannot be used"):
         Index.open(path, wait_s=0)
     assert (path / "mine").exists()
+
+
+def test_file_that_the_disk_does_not_let_be_opened_is_not_damaged_and_the_reason_is_said(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = path.read_bytes()
+
+    def failing(*_: object, **__: object) -> sqlite3.Connection:
+        err = sqlite3.OperationalError("disk I/O error")
+        err.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+        raise err
+
+    monkeypatch.setattr(sqlite3, "connect", failing)
+    for free, flag, kind, said in (
+        (0, 0, IndexFull, "its disk is full"),
+        (1 << 30, os.ST_RDONLY, IndexUnavailable, "its disk is read-only"),
+        (1 << 30, 0, IndexUnavailable, "cannot be used: disk I/O error"),
+    ):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: shutil._ntuple_diskusage(1 << 40, 0, free))
+        monkeypatch.setattr(os, "statvfs", lambda _, flag=flag: os.statvfs_result((*(0,) * 8, flag, 255)))
+        with pytest.raises(kind, match=said):
+            Index.open(path, wait_s=0)
+    assert (names(path), path.read_bytes()) == (["index.sqlite"], before)
