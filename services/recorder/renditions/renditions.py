@@ -7,7 +7,6 @@ the last word is that of the next start, which tries all of them.
 
 import logging
 import threading
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +28,7 @@ log = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = (10, 60, 600, 3_600, 21_600)
 LOOK_EVERY_NS: Final = NS_PER_S
+WAITS_NS: Final = 900 * NS_PER_S  # for so long a worker can be expected to come to a clip
 UNWELL_AFTER: Final = 3  # failures one after the other
 
 Key = tuple[str, str]  # event id and camera id
@@ -64,7 +64,7 @@ class Renditions:
         self._has_target = encoding is not None
         self._keep_original = keep_original
         self._lock = threading.Lock()
-        self._waiting: Counter[str] = Counter()  # clips of each event that wait for their first try
+        self._waiting: dict[str, dict[str, int]] = {}  # by event and camera, for their first try since when
         self._look_ns = 0
         self._failing: dict[Key, _Failing] = {}
         self._failed_in_a_row = 0
@@ -85,7 +85,7 @@ class Renditions:
         paths = self._clips.clip(opened.plan.folder, clip.camera_id)
         job = Job(opened.event.event_id, clip.camera_id, paths.original, paths.clip if self._has_target else None)
         with self._lock:
-            self._waiting[job.event_id] += 1
+            self._waiting.setdefault(job.event_id, {})[job.camera_id] = self._clock.monotonic_ns()
         self._pool.submit(job)
 
     def tick(self) -> None:
@@ -109,12 +109,15 @@ class Renditions:
         """Whether a saved event's files are in a worker's hands, or wait for one that can be expected to do its work.
 
         Its originals take ten times the room of the renditions that they become: it is not removed for them. Where the
-        encoder fails, or hangs, this must not keep the disk full.
+        encoder fails, hangs or is far behind, this must not keep the disk full.
         """
         if self._pool.has_in_hand(event_id):
             return True
         with self._lock:
-            return self._failed_in_a_row < UNWELL_AFTER and event_id in self._waiting
+            if self._failed_in_a_row >= UNWELL_AFTER:
+                return False
+            since_ns = self._clock.monotonic_ns() - WAITS_NS
+            return any(waits_ns > since_ns for waits_ns in self._waiting.get(event_id, {}).values())
 
     def figures(self) -> dict[str, Any]:
         return {
@@ -127,9 +130,15 @@ class Renditions:
 
     # --- what becomes of a job
 
+    def _forget_waiting(self, job: Job) -> None:
+        of_event = self._waiting.get(job.event_id, {})
+        of_event.pop(job.camera_id, None)
+        if not of_event:
+            self._waiting.pop(job.event_id, None)
+
     def _on_job_end(self, job: Job, outcome: JobDone | JobFailed) -> None:
         with self._lock:
-            self._waiting -= Counter((job.event_id,))
+            self._forget_waiting(job)
             self._failed_in_a_row = self._failed_in_a_row + 1 if _is_encoders_fault(outcome) else 0
         if self._events.opened(job.event_id) is None:
             return  # removed meanwhile

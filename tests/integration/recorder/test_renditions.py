@@ -194,6 +194,12 @@ def test_where_the_encoder_fails_again_and_again_the_clips_that_wait_for_it_may_
     assert not living.events.is_open("ev2")
 
 
+def test_a_clip_that_waits_for_its_encoder_for_long_may_go(living: Living, ending: Ending) -> None:
+    assert living.events.is_open("ev1")
+    living.clock.advance(1_000)
+    assert not living.events.is_open("ev1")
+
+
 def ending_job(living: Living, event_id: str) -> Job:
     opened = living.events.opened(event_id)
     assert opened is not None
