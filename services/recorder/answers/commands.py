@@ -9,6 +9,7 @@ from preroll import wire
 from preroll.clock import Clock
 from preroll.logs import fields
 from services.recorder.cameras.table import Cameras
+from services.recorder.cameras.track import CameraTrack
 from services.recorder.events.events import Events
 from services.recorder.events.rules import CommandRate, CommandRejected
 from services.recorder.store.index import Index
@@ -58,19 +59,24 @@ class Commands:
     def _forget(self, camera_id: str) -> wire.Done:
         with self._cameras.lock:
             track = self._cameras.get(camera_id)
-            if track is None:
-                raise CommandRejected("unknown_camera", f"camera {camera_id} is not known")
-            state = track.state(self._clock.monotonic_ns())
-            if track.is_recorded:
-                raise CommandRejected("wrong_state", f"clips of camera {camera_id} are still being written")
-            if state == "live":
-                raise CommandRejected(
-                    "wrong_state", f"camera {camera_id} is {state}: only one that sends nothing is forgotten"
-                )
-            self._cameras.forget(camera_id)
-        self._index.forget_camera(camera_id)
+            if track is not None:
+                self._forget_track(track)
+        if track is None and camera_id not in self._index.cameras():
+            raise CommandRejected("unknown_camera", f"camera {camera_id} is not known")
+        self._index.forget_camera(camera_id)  # where this fails, the same command does it the next time
         log.info("camera forgotten", extra=fields(camera_id=camera_id))
         return wire.Done()
+
+    def _forget_track(self, track: CameraTrack) -> None:
+        camera_id = track.camera_id
+        state = track.state(self._clock.monotonic_ns())
+        if track.is_recorded:
+            raise CommandRejected("wrong_state", f"clips of camera {camera_id} are still being written")
+        if state == "live":
+            raise CommandRejected(
+                "wrong_state", f"camera {camera_id} is {state}: only one that sends nothing is forgotten"
+            )
+        self._cameras.forget(camera_id)
 
 
 class CarriedOut:

@@ -101,6 +101,25 @@ def test_camera_that_is_forgotten_twice_by_one_command_is_forgotten(living: Livi
         commands.answer(wire.encode(wire.ForgetCamera(camera_id="gone", command_id="command-2")))
 
 
+def test_camera_that_the_index_could_not_forget_is_forgotten_the_next_time(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands(living.cameras, living.events, living.index, living.clock, 1_000)
+    living.cameras.remember("gone", 0)
+    living.index.remember_cameras(["gone"])
+
+    def fail(_: str) -> None:
+        raise IndexLocked("index.sqlite is locked")
+
+    asked = wire.encode(wire.ForgetCamera(camera_id="gone", command_id="command-1"))
+    with monkeypatch.context() as patched:
+        patched.setattr(living.index, "forget_camera", fail)
+        with pytest.raises(IndexLocked):
+            commands.answer(asked)
+    assert commands.answer(asked) == wire.Done()
+    assert "gone" not in living.index.cameras()
+
+
 def test_what_was_refused_is_tried_again() -> None:
     carried_out = CarriedOut()
 
