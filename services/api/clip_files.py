@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -19,6 +20,9 @@ from services.api.problems import Problem, response_of
 
 CHUNK_BYTES: Final = 256 * 1024
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", re.ASCII)
+_ELSEWHERE: Final = frozenset(
+    {errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
+)  # a link, a pipe, …
 _CAN_OPEN_AT: Final = os.open in os.supports_dir_fd
 
 
@@ -29,17 +33,18 @@ class OutsideClips(ValueError):
 def open_under(root: Path, relative: str) -> BinaryIO:
     """The file `relative` under `root`, for reading; no link on the way is followed.
 
-    `FileNotFoundError` when it is not there, `OutsideClips` for every other path.
+    `FileNotFoundError` when it is not there, `OutsideClips` for a path that leads elsewhere, another `OSError` when it
+    cannot be opened now.
     """
     names = relative.split("/")
     if not all(_NAME.match(name) for name in names):
         raise OutsideClips(f"{relative[:200]!r} is no path of a clip")
     try:
         fd = _open_at(root, names) if _CAN_OPEN_AT else _open_checked(root, names)
-    except FileNotFoundError:
-        raise
     except OSError as err:
-        raise OutsideClips(f"{relative[:200]!r}: {err.strerror}") from err
+        if err.errno in _ELSEWHERE:
+            raise OutsideClips(f"{relative[:200]!r}: {err.strerror}") from err
+        raise
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return os.fdopen(fd, "rb", buffering=0)
     os.close(fd)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from preroll import wire
+from preroll.logs import fields
 from services.api.problems import Problem
 from services.api.recorder_client import RecorderClient
 from services.api.seats import Seats
@@ -71,6 +72,8 @@ class Live:
                     feed.part = head.encode() + frame.jpeg + b"\r\n"
                     feed.changed.set()
                     feed.changed = asyncio.Event()
-            except Problem:
+            except Exception as err:
+                if not isinstance(err, Problem):
+                    log.exception("live picture failed", extra=fields(camera_id=camera_id))
                 due = loop.time() + AWAY_S  # the recorder or the camera is away: the picture stands, as it does there
             await asyncio.sleep(max(0.0, due - loop.time()))

@@ -56,6 +56,8 @@ class RecorderLine:
                 answer = await self._try(data, left_s / (tries_left + 1))
                 if answer is not None:
                     return self._understood(answer)
+        except zmq.ZMQError as err:  # no socket is to be had: descriptors, or the context's own limit
+            raise problems.recorder_away(f"the recorder cannot be asked: {err.strerror}") from err
         finally:
             self._room.release()
         raise self._away()

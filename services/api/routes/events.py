@@ -139,6 +139,9 @@ async def get_file(
         file = await asyncio.to_thread(open_under, parts.settings.clips_dir, fact.path)
     except (FileNotFoundError, OutsideClips) as err:
         raise problems.Problem(404, "no_file", f"{fact.path} is not there") from err
+    except OSError as err:
+        detail = f"{fact.path} cannot be opened now: {err.strerror}"
+        raise problems.Problem(503, "file_unavailable", detail, headers={"Retry-After": "1"}) from err
     disposition = "attachment" if download == "1" else "inline"
     return FileAnswer(file, media_type, etag_of(fact.sha256, file), f'{disposition}; filename="{event_id}-{file_name}"')
 

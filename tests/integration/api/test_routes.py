@@ -1,6 +1,9 @@
 """Triggers, events, cameras and files over HTTP, with a recorder that does as it is told."""
 
+import asyncio
+import errno
 import io
+import os
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +12,10 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+import zmq
 
 from preroll import wire
+from services.api.recorder_client import RecorderClient
 from tests.support.recorder import RunningApi, camera_of, clip_of, event_of
 from tests.support.waiting import wait_until
 
@@ -270,3 +275,42 @@ def test_the_doctor_says_what_is_wrong(api: RunningApi) -> None:
     assert first["subject"] == "trigger"
     assert "the clips' disk is read-only" in first["said"]
     assert first["advice"]
+
+
+def test_without_a_descriptor_the_cause_is_named(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = with_clip(api, b"data")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("services.api.routes.events.open_under", refuse)
+    answer = api.http.get(url)
+    assert (answer.status_code, answer.json()["code"]) == (503, "file_unavailable")
+    assert answer.json()["detail"] == "2026-01-01/ev1/cam1.mp4 cannot be opened now: Too many open files"
+
+    def no_socket(*_: object) -> None:
+        raise zmq.ZMQError(errno.EMFILE)
+
+    monkeypatch.setattr("services.api.recorder_client.sockets.requester", no_socket)
+    monkeypatch.setattr("services.api.recorder_client.IDLE_SOCKETS", 0)
+    api.http.get("/events/ev1")  # with the socket that is left
+    answer = api.http.get("/events/ev1")
+    assert (answer.status_code, answer.json()["code"]) == (503, "recorder_away")
+    assert "Too many open files" in answer.json()["detail"]
+
+
+def test_a_live_view_goes_on_after_an_error_of_ours(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("services.api.live.AWAY_S", 0.05)
+    usual, failures = RecorderClient.frame, iter([True, True])
+
+    async def frame(self: RecorderClient, query: wire.GetFrame) -> wire.FrameReply:
+        if asyncio.current_task().get_name().startswith("live-") and next(failures, False):  # type: ignore[union-attr]
+            raise RuntimeError("made for the test")
+        return await usual(self, query)
+
+    monkeypatch.setattr(RecorderClient, "frame", frame)
+    with api.http.stream("GET", "/cameras/cam1/live") as answer:
+        assert b"image/jpeg" in next(answer.iter_raw())
+    assert caplog.messages.count("live picture failed") == 2

@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 import zipfile
@@ -49,3 +50,20 @@ def test_the_archive_holds_the_event_and_the_files_that_are_there(clips: Path) -
         assert archive.testzip() is None
         assert archive.namelist() == ["ev1/event.json", "ev1/cam1.mp4"]
         assert archive.read("ev1/cam1.mp4") == b"picture"
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_a_file_that_cannot_be_opened_now_is_not_said_to_be_missing(
+    clips: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    event = event_of("ev1", clip_of("cam1", clip=("2026-01-01/ev1/cam1.mp4", 7)))
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("services.api.clip_files.os.open", refuse)
+    with pytest.raises(OSError, match=os.strerror(number)) as refused:
+        open_under(clips, "2026-01-01/ev1/cam1.mp4")
+    assert not isinstance(refused.value, OutsideClips | FileNotFoundError)
+    with pytest.raises(OSError, match=os.strerror(number)):  # an archive that lacks it must not look whole
+        b"".join(chunks_of(clips, event, b"{}"))
