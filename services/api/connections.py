@@ -2,8 +2,9 @@
 
 A connection that waits for nothing but its own peer is *idle*: in its TLS handshake, without a whole request, or with an
 answer that the peer does not take. Rules: each such wait has a limit. Where all places are taken, the idle ones that have
-waited longest are cut, first those that never had an answer, first of the source that has most connections: however
-many a stranger holds, the next one gets in. A connection whose request is being answered is never cut for another.
+waited longest are cut, first those that never had an answer, first of the source that has most connections; one that has
+waited for less than a second only when there is no other. So the next one gets in, and has the time to say what it wants,
+however many a stranger holds. A connection whose request is being answered is never cut for another.
 
 uvicorn itself has no such limits, and closes politely, which waits for the peer to take what is buffered: a stalled one
 never does. Used from one event loop.
@@ -28,7 +29,8 @@ STREAM_SEND_BYTES: Final = 128 * 1024
 TLS_S: Final = 5.0
 REQUEST_S: Final = 10.0  # from the connection, or the answer before, to the end of the headers
 BODY_S: Final = 20.0
-BATCH: Final = 32  # of so many places, one is made free when there is none
+FRESH_S: Final = 1.0
+BATCH: Final = 8  # of so many places, one is made free when there is none
 TELL_S: Final = 60.0
 
 Wait = Literal["tls", "request", "body", "reader"]
@@ -167,14 +169,17 @@ class Connections:
 
     def _cut_idle(self, among: Iterable[Connection], now_s: float, reason: Reason) -> bool:
         idle = [(connection, wait) for connection in among if (wait := connection.wait(now_s)) is not None]
-        # Some at a time, since a flood makes each search follow upon the last.
-        for connection, _ in sorted(idle, key=self._turn)[: max(1, self.most // BATCH)]:
+        # Many at a time, since a flood makes each search follow upon the last.
+        idle.sort(key=lambda each: self._turn(each[0], each[1], now_s))
+        for connection, _ in idle[: max(1, self.most // BATCH)]:
             self._cut(connection, reason)
         return bool(idle)
 
-    def _turn(self, idle: tuple[Connection, Wait]) -> tuple[bool, bool, int, float]:
-        connection, wait = idle
-        return wait == "reader", connection.answered > 0, -self._of_source[connection.source], connection.since_s
+    def _turn(self, connection: Connection, wait: Wait, now_s: float) -> tuple[bool, bool, bool, int, float]:
+        since_s = connection.since_s
+        if now_s - since_s < FRESH_S:
+            return wait == "reader", True, False, 0, since_s
+        return wait == "reader", False, connection.answered > 0, -self._of_source[connection.source], since_s
 
     def _cut(self, connection: Connection, reason: Reason) -> None:
         self.cut[reason] += 1

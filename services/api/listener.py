@@ -20,7 +20,9 @@ from services.api.connections import TLS_S, Connection, Connections, Peer, State
 BACKLOG: Final = 2048
 RETRY_S: Final = 0.2
 SWEEP_S: Final = 1.0
-ACCEPTS_MAX: Final = 32  # in one turn of the loop, so that requests have their turn too
+ACCEPTS_MAX: Final = (
+    64  # in one turn of the loop, so that requests have theirs, and are read before others push them out
+)
 # What a stranger sends is not worth a line each: uvicorn warns of every malformed request. They are counted.
 _QUIET: Final = logging.getLogger(f"{__name__}.uvicorn")
 _QUIET.setLevel(logging.ERROR)

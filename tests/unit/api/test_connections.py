@@ -69,6 +69,18 @@ def test_the_source_with_most_connections_loses_one_first(connections: Connectio
     assert list(map(is_cut, (single, first, second))) == [False, True, False]
 
 
+def test_who_has_just_come_has_time_to_say_what_it_wants(connections: Connections, opened: Open) -> None:
+    newcomer = opened("192.0.2.1", 9.5)
+    known = [opened(f"192.0.2.{n}", 5, answered=1) for n in (2, 3)]
+    for expected in (*known, newcomer):
+        assert not is_cut(newcomer)
+        assert connections.cut_idle(10)
+        assert is_cut(expected)
+    first, second = opened("192.0.2.4", 9.6, answered=1), opened("192.0.2.4", 9.7)
+    assert connections.cut_idle(10)
+    assert list(map(is_cut, (first, second))) == [True, False]
+
+
 def test_a_connection_that_is_being_answered_is_not_cut(connections: Connections, opened: Open) -> None:
     for _ in range(4):
         opened("10.0.0.1", wait=None)
