@@ -18,7 +18,8 @@ import pytest
 from preroll import wire
 from services.recorder.store import schema
 from services.recorder.store.database import IndexDamaged, IndexFull, IndexLocked, IndexUnavailable
-from services.recorder.store.index import WRITE_WAIT_S, Index
+from services.recorder.store.index import Index
+from services.recorder.store.index_file import WRITE_WAIT_S
 from tests.support.event_records import event
 
 # Locks the file as another program does, and says so; ends with its input.
