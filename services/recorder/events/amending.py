@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from preroll import wire
 from preroll.clock import nanoseconds, seconds
 from services.recorder.cameras import window_end
 from services.recorder.cameras.table import Cameras
@@ -19,9 +20,8 @@ def amend(opened: OpenEvent, post_s: float, cameras: Cameras, limits: Limits, no
     event, plan = opened.event, opened.plan
     to_ns = plan.anchor.trigger_ns + nanoseconds(post_s)
     if event.state not in ("scheduled", "recording"):
-        if to_ns <= plan.window.to_ns:
-            return False  # a command that is sent twice does no harm
-        raise CommandRejected("wrong_state", f"event {event.event_id} is {event.state}: it runs no more", event.state)
+        check_finished(event, post_s)
+        return False
     if event.state == "scheduled":
         check_window(event.pre_s, post_s, limits)
         to_ns = max(to_ns, plan.window.from_ns)
@@ -41,3 +41,9 @@ def amend(opened: OpenEvent, post_s: float, cameras: Cameras, limits: Limits, no
     post_s = seconds(to_ns - plan.anchor.trigger_ns)
     opened.event = clip_life.amended(event, post_s, opened.plan.span(), moved)
     return True
+
+
+def check_finished(event: wire.Event, post_s: float) -> None:
+    """Raise when the window of an event that runs no more would have to end later: a command sent twice does no harm."""
+    if nanoseconds(post_s) > nanoseconds(event.post_s):
+        raise CommandRejected("wrong_state", f"event {event.event_id} is {event.state}: it runs no more", event.state)

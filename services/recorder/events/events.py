@@ -10,20 +10,20 @@ import logging
 import queue
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from preroll import wire
 from preroll.bus import BusSender
-from preroll.clock import NS_PER_S, Clock, nanoseconds, seconds
+from preroll.clock import NS_PER_S, Clock, seconds
 from preroll.logs import fields
 from preroll.runtime.patience import Patience
 from preroll.runtime.threads import Threads
-from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.events import clip_life
 from services.recorder.events.acceptance import Acceptance
 from services.recorder.events.admission import Supply
-from services.recorder.events.amending import amend
+from services.recorder.events.amending import amend, check_finished
+from services.recorder.events.clips_stage import ClipsStage
 from services.recorder.events.keeping import Keeping
 from services.recorder.events.open_event import EventPlan, OpenEvent
 from services.recorder.events.open_events import OpenEvents
@@ -39,18 +39,6 @@ log = logging.getLogger(__name__)
 
 TRY_AGAIN_NS: Final = NS_PER_S
 CLOSE_STEP_S: Final = 0.02
-
-
-class ClipsStage(Protocol):
-    """What happens to an event's clips after the ring: writing, then encoding."""
-
-    def write(self, opened: OpenEvent, recording: Recording) -> None:
-        """Begin to write the clip of `recording`."""
-        ...
-
-    def needs(self, event_id: str) -> bool:
-        """Whether a saved event's files are needed still, for its renditions."""
-        ...
 
 
 class Events:
@@ -181,11 +169,8 @@ class Events:
         opened = self.opened(command.event_id)
         if opened is None:
             event = self.get(command.event_id)
-            if nanoseconds(command.post_s) <= nanoseconds(event.post_s):
-                return wire.EventReply(event=event)
-            raise CommandRejected(
-                "wrong_state", f"event {command.event_id} is {event.state}: it runs no more", event.state
-            )
+            check_finished(event, command.post_s)
+            return wire.EventReply(event=event)
         with opened.held():
             if self._is_closing:
                 raise CommandRejected("shutting_down", "the recorder is stopping")
