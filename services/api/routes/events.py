@@ -65,6 +65,10 @@ async def get_event(parts: FromParts, event_id: str) -> Response:
     "/{event_id}",
     response_model=schemas.Event,
     summary="Move the end of a running event",
+    description=(
+        "A later end is that of all clips, or refused (409, `wrong_state`) with nothing changed: when the window of a clip is "
+        "over and the clip is being saved. An end that has passed means now. The same command twice does no harm."
+    ),
     responses=problems.responses(400, 404, 409, 413, 422, 503),
 )
 async def amend_event(parts: FromParts, event_id: str, amendment: schemas.Amendment) -> Response:
