@@ -137,15 +137,29 @@ class Renditions:
             self._waiting.pop(job.event_id, None)
 
     def _on_job_end(self, job: Job, outcome: JobDone | JobFailed) -> None:
+        opened = self._events.opened(job.event_id)
+        if opened is not None and isinstance(outcome, JobDone):
+            outcome = self._unless_cut_short(opened.clip(job.camera_id), job, outcome)
         with self._lock:
             self._forget_waiting(job)
             self._failed_in_a_row = self._failed_in_a_row + 1 if _is_encoders_fault(outcome) else 0
-        if self._events.opened(job.event_id) is None:
+        if opened is None:
             return  # removed meanwhile
         if isinstance(outcome, JobDone):
             self._ready.put(_key(job), (job, outcome))
         else:
             self._take_up_failure(job, outcome)
+
+    def _unless_cut_short(self, clip: wire.Clip, job: Job, outcome: JobDone) -> JobDone | JobFailed:
+        """A rendition with fewer pictures than the original is none: an error of the disk looks like the file's end."""
+        _, pictures = outcome.undecodable
+        recorded = clip.delivered.frames if clip.delivered is not None else 0
+        if job.target is None or pictures >= recorded:
+            return outcome
+        self._clips.remove(job.target)
+        return JobFailed(
+            f"the rendition has {pictures} of {recorded} pictures: the original could not be read to its end"
+        )
 
     def _take_up_failure(self, job: Job, outcome: JobFailed) -> None:
         with self._lock:

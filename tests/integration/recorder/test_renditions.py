@@ -151,6 +151,19 @@ def test_pictures_that_cannot_be_decoded_are_stated_of_a_ready_clip(living: Livi
     assert (clip(living).complete, clip(living).shortfall) == (False, ("3 of 13 pictures cannot be decoded",))
 
 
+def test_rendition_that_was_cut_short_takes_the_place_of_no_original(living: Living, ending: Ending) -> None:
+    job = ending.end(JobDone("a" * 64, "b" * 64, {"frames": 5, "undecodable": 0}, 0.1))
+    assert clip(living).shortfall == (
+        "no rendition: the rendition has 5 of 13 pictures: the original could not be read to its end",
+    )
+    assert (clip(living).state, job.original.exists()) == ("saved", True)
+    assert job.target is not None
+    assert not job.target.exists()
+    ending.advance(RETRY_AFTER_S[0])
+    ending.end(DONE)
+    wait_until(lambda: clip(living).state == "ready", 5)
+
+
 def test_sidecar_that_the_disk_refused_is_written_later_and_then_the_clip_is_ready(
     living: Living, ending: Ending
 ) -> None:
