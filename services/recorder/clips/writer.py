@@ -142,13 +142,16 @@ class ClipWriter:
     def _open(self, first: Frame) -> tuple[Journal, OriginalWriter]:
         """The clip's files. While there is no descriptor for them the frames wait, as for a slow disk."""
         gives_up_ns = self._clock.monotonic_ns() + OPEN_NS
+        is_told = False
         while True:
             try:
                 return self._opened(first)
             except OutOfDescriptors as err:
                 if self._clock.monotonic_ns() > gives_up_ns:
                     raise
-                log.warning("clip waits to be written: %s", err, extra=self._about())
+                if not is_told:
+                    log.warning("clip waits to be written: %s", err, extra=self._about())
+                is_told = True
                 time.sleep(TAKE_S)
 
     def _opened(self, first: Frame) -> tuple[Journal, OriginalWriter]:

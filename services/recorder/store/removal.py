@@ -14,6 +14,7 @@ from services.recorder.store.database import IndexUnavailable
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
+from services.recorder.store.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Removal:
         self._index = index
         # An id is free again when its deletion is over: then its folder may be another event's.
         self._lock = threading.Lock()
+        self._trouble = Trouble("removing folders of deleted events")
 
     def end(self, event_id: str, folder: str) -> None:
         """End a deletion that was begun. `WriteFailed` when the folder stays as it is, `IndexUnavailable` for the index."""
@@ -52,8 +54,9 @@ class Removal:
         try:
             self.end(event_id, folder)
         except (WriteFailed, IndexUnavailable) as err:
-            log.error("deleted event's folder not removed, tried again later: %s", err, extra=fields(event_id=event_id))
+            self._trouble.failed(str(err), event_id=event_id)
             return False
+        self._trouble.over()
         return True
 
     def end_all(self, is_busy: Callable[[str], bool] = lambda _: False) -> None:
