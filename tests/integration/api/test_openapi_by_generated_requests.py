@@ -39,5 +39,5 @@ def test_behind_a_key_generated_requests_find_no_answer_that_the_document_does_n
             max_examples="15",
         )
     assert judgement.found_nothing, judgement.told[-10_000:]
-    assert judgement.operations == 20, judgement.told[-3000:]
+    assert judgement.operations == 21, judgement.told[-3000:]
     assert "Rate limited" not in judgement.told, judgement.told[-3000:]
