@@ -25,6 +25,7 @@ RECONNECT_MAX_MS: Final = 2_000
 HANDSHAKE_MS: Final = 2_000  # a connection that says nothing holds a descriptor for so long
 BIND_WAIT_S: Final = 2.0
 BIND_STEP_S: Final = 0.05
+SUBSCRIPTION_MAX_BYTES: Final = 4 * 1024  # all that a subscriber sends
 FRAME_PARTS_MAX_BYTES: Final = wire.FRAME_MAX_BYTES
 
 
@@ -41,7 +42,7 @@ def with_precedence(context: C, *, is_permitted: bool) -> C:
 
 def publisher(context: zmq.Context[zmq.Socket[bytes]]) -> zmq.Socket[bytes]:
     """PUB for one camera's frames. When a subscriber is slower than the queue, its frames are dropped, and it counts them."""
-    socket = _plain(context, zmq.PUB, FRAME_PARTS_MAX_BYTES)
+    socket = _plain(context, zmq.PUB, SUBSCRIPTION_MAX_BYTES)
     socket.sndhwm = FRAMES_QUEUED
     return socket
 
@@ -124,6 +125,14 @@ def bound_port(socket: zmq.Socket[bytes]) -> int:
     endpoint = socket.last_endpoint
     assert isinstance(endpoint, bytes)
     return int(endpoint.rsplit(b":", 1)[1])
+
+
+def discard_parts(socket: zmq.Socket[bytes]) -> int:
+    """Take the parts of a message that are left, one by one, and keep none; how many."""
+    count = 1
+    while socket.recv(copy=False).more:
+        count += 1
+    return count
 
 
 def poll(socket: zmq.Socket[bytes], timeout_s: float) -> bool:

@@ -363,6 +363,7 @@ class RecorderHealth(_Record):
     refused_foreign_key: Count = 0  # frames with another camera's key, of unknown cameras too
     backlog_bytes: Count = 0  # frames that clips wait to have written and that no ring holds any more
     backlog_max_bytes: Count = 0
+    connections_cut: Count = 0  # they filled the memory with messages that do not end
     retention: Retention | None = None
     descriptors_limit: Count | None = None  # files and connections; None where the system does not tell
     descriptors_in_use: Count | None = None

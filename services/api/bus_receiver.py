@@ -11,7 +11,9 @@ import zmq.asyncio
 
 from preroll import sockets, wire
 from preroll.guard import Door
+from preroll.inflow import Inflow
 from preroll.logs import fields
+from preroll.process import Shutdown
 from preroll.security.permissions import CAMERAS_OF_A_KEY_MAX, SHARED, owner_of, why_unsayable
 from services.api import schemas
 from services.api.losses import LossCounter
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 CAPTURES_MAX: Final = 1_024  # more than a recorder takes cameras; whoever sends has not said the truth about some
 REFUSAL_TOLD_EVERY_S: Final = 1.0
+DRAIN_S: Final = 0.3
 BURST_S: Final = 0.002  # and one message more, of some milliseconds: a request that waits is not to wait for longer
 
 
@@ -35,6 +38,9 @@ class BusReceiver:
         sockets.bind(self._socket, bind, door)
         self._door = door
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
+        self._inflow = Inflow({self.port}, DRAIN_S)
+        self._is_drained = True
+        self._taken_bytes = 0
         self.received = 0
         self.malformed = 0
         self.refused = 0
@@ -56,6 +62,15 @@ class BusReceiver:
         """Connections to the bus without a known key."""
         return self._door.refused if self._door else 0
 
+    @property
+    def connections_cut(self) -> int:
+        """Connections that were cut because they filled the memory with messages that do not end."""
+        return self._inflow.cut
+
+    def watch_inflow(self, shutdown: Shutdown) -> None:
+        """Cut whoever fills the memory, until the shutdown is requested."""
+        self._inflow.watch(shutdown, lambda: self._taken_bytes, lambda: self._is_drained)
+
     async def run(self) -> None:
         try:
             while True:
@@ -65,7 +80,10 @@ class BusReceiver:
                     try:
                         part: zmq.Frame = await self._socket.recv(zmq.DONTWAIT, copy=False)  # type: ignore[misc]
                     except zmq.Again:
+                        self._is_drained = True
                         break
+                    self._is_drained = False
+                    self._taken_bytes += len(part)
                     self._take_in(part)
                 await asyncio.sleep(0)  # a flood of logs must not keep requests waiting
         finally:

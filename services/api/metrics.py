@@ -97,6 +97,11 @@ def _api(parts: Parts) -> Iterator[Metric]:
     yield _counter("bus_messages_lost", "Messages that their senders had numbered and that did not arrive.", bus.lost)
     yield _counter("bus_messages_malformed", "Messages on the bus that were none.", bus.malformed)
     yield _counter("bus_messages_refused", "Messages on the bus that their sender's key may not say.", bus.refused)
+    yield _counter(
+        "bus_connections_cut",
+        "Connections to the bus that were cut: they filled the API's memory with messages that do not end.",
+        bus.connections_cut,
+    )
     yield _counter("bus_peers_refused", "Connections to the bus without a known key.", bus.peers_refused)
     yield _gauge("http_connections", "Open connections to the API.", len(connections))
     yield _gauge("http_connections_max", "How many may be.", connections.most)
@@ -163,6 +168,11 @@ def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
     yield _counter("recorder_commands", "Commands that the recorder took in.", health.commands)
     yield _counter("recorder_commands_refused", "Commands that it refused.", health.commands_refused)
     yield _counter("recorder_messages_malformed", "Messages to the recorder that were none.", health.malformed_messages)
+    yield _counter(
+        "recorder_connections_cut",
+        "Connections to the recorder that were cut: they filled its memory with messages that do not end.",
+        health.connections_cut,
+    )
     yield _counter(
         "recorder_peers_refused", "Connections to the recorder without a key for that socket.", health.peers_refused
     )

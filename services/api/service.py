@@ -59,7 +59,7 @@ async def serve(settings: ApiSettings, shutdown: Shutdown, threads: Threads) -> 
         with on_duty(context, keys, threads) as guard, threads.watching("event loop", LOOP_LIMIT_S) as heartbeat:
             beating = asyncio.create_task(_beat(heartbeat), name="heartbeat")
             try:
-                await _serve(settings, shutdown, context, keys, guard)
+                await _serve(settings, shutdown, threads, context, keys, guard)
             finally:
                 beating.cancel()
     finally:
@@ -76,6 +76,7 @@ async def _beat(heartbeat: Heartbeat) -> None:
 async def _serve(
     settings: ApiSettings,
     shutdown: Shutdown,
+    threads: Threads,
     context: zmq.asyncio.Context,
     keys: CurveKeys | None,
     guard: Guard | None,
@@ -144,6 +145,7 @@ async def _serve(
         loop.call_soon_threadsafe(end)
 
     shutdown.call_on_request(end_soon)
+    threads.start("inflow", lambda: parts.bus.watch_inflow(shutdown))
     exempt_from_collection()
     log.info("api listens", extra=fields(host=settings.host, port=settings.port))
     await server.serve()

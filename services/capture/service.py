@@ -9,6 +9,7 @@ from preroll.addresses import without_password
 from preroll.bus import BusSender
 from preroll.clock import SystemClock, read_boot_id
 from preroll.guard import Guard, warn_of_exposed
+from preroll.inflow import Inflow
 from preroll.keys import Keys
 from preroll.linux import descriptors
 from preroll.logs import Logs, fields
@@ -101,6 +102,9 @@ def _run(
         lambda: open_source(settings, clock, shutdown), numbering, publisher, shutdown, settings.camera_id
     )
     status = StatusReport(settings.camera_id, run_id, settings.source, loop, numbering, clock)
+    if settings.frames_bind is not None and settings.frames_bind.startswith("tcp:"):
+        inflow = Inflow({publisher.bound_port}, drain_s=0)
+        threads.start("inflow", lambda: inflow.watch(shutdown, lambda: 0, lambda: True))
     working = [
         threads.start_watched("capture loop", loop.run, settings.watchdog_s),
         threads.start("status", lambda: status.run(bus, shutdown)),

@@ -81,7 +81,14 @@ class Recorder:
 
         self._control = ReplyLoop(context, settings.control_bind, self._carry_out, door("control"), self._follow_up)
         self._queries = ReplyLoop(context, settings.query_bind, self._answer, door("query"))
-        self._ingest = Ingest(context, settings.frames_bind, self._cameras, self._clock, door("frames"))
+        self._ingest = Ingest(
+            context,
+            settings.frames_bind,
+            self._cameras,
+            self._clock,
+            door("frames"),
+            {self._control.port, self._queries.port},
+        )
 
     def run(self) -> bool:
         """Run until the shutdown is requested; then end the clips as they are. False when a thread does not end."""
@@ -186,6 +193,7 @@ class Recorder:
             "commands": self._control.answered,
             "commands_refused": self._control.refused,
             "bus_dropped": self._bus.dropped,
+            "connections_cut": self._ingest.connections_cut,
             "peers_refused": self._guard.refused if self._guard else 0,
             "refused_foreign_key": self._ingest.refused_foreign_key,
         }

@@ -2,16 +2,13 @@
 
 The allocator keeps what is freed for what comes next: without this the process stays as large as its rings have ever
 been, and a little larger with every crumb between them.
-
-Source: malloc_trim(3), which lets go of free pages anywhere in the heaps of all threads.
 """
 
-import ctypes
-import sys
 from collections.abc import Callable
 from typing import Final
 
 from preroll.clock import NS_PER_S
+from preroll.linux import malloc
 from preroll.process import resident_bytes
 
 LOOK_EVERY_NS: Final = 2 * NS_PER_S
@@ -27,7 +24,7 @@ class Heap:
     """
 
     def __init__(self, trim: Callable[[], object] | None = None, resident: Callable[[], int] = resident_bytes) -> None:
-        self._trim = trim or _malloc_trim()
+        self._trim = trim or malloc.trimmer()
         self._resident = resident
         self._due_ns = 0
         self._needed_bytes: int | None = None
@@ -47,10 +44,3 @@ class Heap:
         elif beyond > self._needed_bytes + held_bytes // KEPT_SHARE + KEPT_BYTES:
             self._trim()
             self._needed_bytes = self._resident() - held_bytes
-
-
-def _malloc_trim() -> Callable[[], object] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    return None if trim is None else lambda: trim(ctypes.c_size_t(0))

@@ -5,7 +5,7 @@ The picture is not copied, unless it is small: the message that ZeroMQ received 
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 import zmq
@@ -13,6 +13,7 @@ import zmq
 from preroll import sockets, wire
 from preroll.clock import NS_PER_MS, NS_PER_S, Clock
 from preroll.guard import Door
+from preroll.inflow import Inflow
 from preroll.logs import fields
 from preroll.process import Shutdown
 from preroll.runtime.watchdog import Heartbeat
@@ -30,6 +31,7 @@ DENSE_FRAMES: Final = 3 * TICK_NS // PAUSE_NS  # in a tick: from here on, a paus
 SOI: Final = b"\xff\xd8"
 # Up to here a message shares the 8 KiB with which it was received: kept by reference it would keep all of them.
 SHARED_MAX_BYTES: Final = 8 * 1024
+DRAIN_S: Final = 1.5  # after a pause of the process, two seconds of frames of each camera wait to be taken
 _PARTS: Final = 3
 
 
@@ -43,8 +45,10 @@ class Ingest:
         cameras: Cameras,
         clock: Clock,
         door: Door | None = None,
+        other_ports: Collection[int] = (),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`other_ports` are those of this process at which strangers could fill its memory, too."""
         self._cameras = cameras
         self._clock = clock
         self._pause = pause
@@ -58,6 +62,7 @@ class Ingest:
         self._socket.subscribe(b"frame/")
         sockets.bind(self._socket, bind, door)
         self.port = sockets.bound_port(self._socket) if bind.startswith("tcp:") else 0
+        self._inflow = Inflow({self.port, *other_ports}, DRAIN_S)
 
     def run(self, shutdown: Shutdown, heartbeat: Heartbeat) -> None:
         """Take frames until the shutdown is requested.
@@ -84,8 +89,17 @@ class Ingest:
             if self._pauses.is_over(due_ns, now_ns):
                 self._cameras.expire(now_ns)
             self._heap.settle(now_ns, self._cameras.ring_bytes + self._cameras.backlog.size_bytes)
+            self._inflow.look(now_ns, self._cameras.accounted_bytes, self._cameras.taken_bytes, self._is_drained)
         except Exception as err:  # frames go on coming, and the next turn tries again
             self._tell("not tidied up: %s", _said(err))
+
+    @property
+    def connections_cut(self) -> int:
+        """Connections that were cut because they filled the memory with messages that do not end."""
+        return self._inflow.cut
+
+    def _is_drained(self) -> bool:
+        return not sockets.poll(self._socket, 0)
 
     def _gather(self, tick_ns: int) -> int:
         taken = 0
@@ -123,7 +137,7 @@ class Ingest:
             return received_ns
         payload = receive(copy=False, track=False)
         if payload.more:
-            parts = _PARTS + len(self._socket.recv_multipart())
+            parts = _PARTS + sockets.discard_parts(self._socket)
             self._reject(None, f"a frame of {parts} parts, topic {topic.bytes[:80]!r}")
             return received_ns
         try:

@@ -15,6 +15,9 @@ from services.recorder.cameras.frame import OVERHEAD_BYTES
 from services.recorder.cameras.ring import evict_to
 from services.recorder.cameras.track import CameraTrack
 
+BETWEEN_SHARE: Final = 20
+CLIP_BYTES: Final = 1_000_000
+
 
 class Cameras:
     """All cameras by id, and the memory that they share."""
@@ -33,6 +36,7 @@ class Cameras:
         self._by_topic: dict[bytes, CameraTrack] = {}
         self.of_topic: Final = self._by_topic.get  # asked with every frame: no step between
         self._ring_bytes = 0
+        self.taken_bytes = 0  # by all frames that were ever taken
 
     def __iter__(self) -> Iterator[CameraTrack]:
         return iter([self._tracks[camera_id] for camera_id in sorted(self._tracks)])
@@ -43,6 +47,18 @@ class Cameras:
     @property
     def ring_bytes(self) -> int:
         return self._ring_bytes
+
+    @property
+    def accounted_bytes(self) -> int:
+        """The memory that cameras and clips may take now: rings, backlog and what lies between frames, the buffers of open
+        clips, and of each camera a frame that is on its way.
+        """
+        with self.lock:
+            tracks = list(self._tracks.values())
+            coming = sum(track.ring.newest.held_bytes for track in tracks if track.ring.newest is not None)
+            clips = sum(len(track.recordings) for track in tracks)
+        held = self._ring_bytes + self.backlog.size_bytes
+        return held + held // BETWEEN_SHARE + coming + clips * CLIP_BYTES
 
     def get(self, camera_id: str) -> CameraTrack | None:
         return self._tracks.get(camera_id)
@@ -67,7 +83,9 @@ class Cameras:
         with self.lock:
             if not track.take(header, jpeg, received_ns):
                 return False
-            self._ring_bytes += len(jpeg) + OVERHEAD_BYTES
+            size_bytes = len(jpeg) + OVERHEAD_BYTES
+            self._ring_bytes += size_bytes
+            self.taken_bytes += size_bytes
             if self._ring_bytes > self.ring_max_bytes:
                 self._evict()
             return True

@@ -43,7 +43,14 @@ def parts_of() -> Any:
     )
     return SimpleNamespace(
         bus=SimpleNamespace(
-            timings=Timings(), captures={"cam1": capture}, received=5, lost=1, malformed=0, refused=0, peers_refused=7
+            timings=Timings(),
+            captures={"cam1": capture},
+            received=5,
+            lost=1,
+            malformed=0,
+            refused=0,
+            peers_refused=7,
+            connections_cut=0,
         ),
         connections=Connections(most=512, send_timeout_s=15, shared=SharedSources(None)),
         gate=SimpleNamespace(failed_sign_ins=4, refused_hosts=1, refused_origins=2, refused_attempts=3),
