@@ -19,6 +19,7 @@ def test_every_socket_states_its_limits(context: Context) -> None:
     for make in makers:
         with make(context) as socket:
             assert socket.maxmsgsize in {
+                sockets.SUBSCRIPTION_MAX_BYTES,
                 wire.MESSAGE_MAX_BYTES,
                 wire.FRAME_MAX_BYTES,
                 wire.FRAME_MAX_BYTES + wire.MESSAGE_MAX_BYTES,
