@@ -30,7 +30,7 @@ def cameras(facts: Facts) -> Finding | None:
         return Finding(
             "cameras",
             "problem",
-            f"{len(away)} of {len(cameras)} send no pictures: {names(away)}",
+            f"no pictures come from {len(away)} of {len(cameras)}: {names(away)}",
             "look at the camera, its cable and its capture's log; forget one that is gone for good",
         )
     doubled = [camera.camera_id for camera in cameras if camera.losses.refused_second_run]
@@ -65,7 +65,7 @@ def cameras(facts: Facts) -> Finding | None:
             f"the seconds before a trigger are not in memory yet: {names(short)}",
             "wait; if it stays so, the memory for frames is too small",
         )
-    return Finding("cameras", "ok", f"{len(cameras)} send pictures, and a trigger now would be complete")
+    return Finding("cameras", "ok", f"all {len(cameras)} send pictures, and a trigger now would be complete")
 
 
 def _losses(camera: wire.Camera) -> list[str]:
@@ -117,7 +117,7 @@ def events(facts: Facts) -> Finding | None:
         return Finding("events", "ok", "there is no event yet")
     ago_ns = facts.now.unix_ns - health.newest_event_unix_ns
     when = f"{age(ago_ns)} ago" if ago_ns >= 0 else f"dated {age(-ago_ns)} ahead of now"
-    return Finding("events", "ok", f"{health.events_total} are kept, the last one from {when}")
+    return Finding("events", "ok", f"kept: {health.events_total}, the last one from {when}")
 
 
 def encoding(facts: Facts) -> Finding | None:

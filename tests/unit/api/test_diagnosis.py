@@ -106,7 +106,7 @@ def test_of_a_system_that_is_well_all_is_said_and_nothing_advised() -> None:
         ("memory", "problem", "need 1.5 GB", {"cameras": camera(ring_bytes=9_000_000_000)}),
         ("memory", "warning", "all of the recorder 1.07 GB", {"recorder": health(memory_limit_bytes=1 << 30)}),
         ("cameras", "problem", "no camera", {"cameras": ()}),
-        ("cameras", "problem", "1 of 1 send no pictures: cam1", {"cameras": camera(state="lost")}),
+        ("cameras", "problem", "no pictures come from 1 of 1: cam1", {"cameras": camera(state="lost")}),
         ("cameras", "warning", "not in memory yet: cam1", {"cameras": camera(ring_s=2.0)}),
         ("cameras", "warning", "two captures", {"cameras": camera(losses=wire.Losses(refused_second_run=1))}),
         ("cameras", "warning", "cam1 (50 on the wire)", {"cameras": camera(losses=wire.Losses(lost_on_wire=50))}),
