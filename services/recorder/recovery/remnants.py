@@ -26,6 +26,15 @@ def remove_remnants(clips: ClipsDir, folder: str, clip: wire.Clip) -> list[str]:
     return [path.name for path in gone]
 
 
+def remove_event_remnant(clips: ClipsDir, folder: str) -> list[str]:
+    """Remove what a crash left of a new `event.json`: the index has it all, and the file is written again."""
+    part = _part_of(clips.event_file(folder))
+    if not part.is_file():
+        return []
+    clips.remove(part)
+    return [part.name]
+
+
 def _part_of(path: Path) -> Path:
     return path.with_name(path.name + PART)
 

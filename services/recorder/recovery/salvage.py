@@ -1,6 +1,7 @@
 """At start: makes clips of the recordings that a crash interrupted. A recording is salvaged, never resumed."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from services.recorder.clips.original import Unreadable, read_frames
 from services.recorder.clips.repair import count_frames, reclaim
 from services.recorder.clips.result import ClipFacts, Written, settle
 from services.recorder.events import clip_life
-from services.recorder.recovery.remnants import remove_remnants
+from services.recorder.recovery.remnants import remove_event_remnant, remove_remnants
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipPaths, ClipsDir, read_document, sha256_of
 
@@ -46,7 +47,8 @@ def salvage(clips: ClipsDir, folder: str, event: wire.Event, clock: Clock) -> tu
             done.append(now)
             log.warning("clip salvaged after a crash", extra=fields(**about["fields"], state=now.state))
         if is_reclaimed:
-            _remove_remnants(clips, folder, now, about)
+            _log_removed(lambda now=now: remove_remnants(clips, folder, now), about)  # type: ignore[misc]
+    _log_removed(lambda: remove_event_remnant(clips, folder), fields(event_id=event.event_id))
     return tuple(done)
 
 
@@ -71,9 +73,9 @@ def salvage_again(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Cl
     return now
 
 
-def _remove_remnants(clips: ClipsDir, folder: str, clip: wire.Clip, about: dict[str, dict[str, Any]]) -> None:
+def _log_removed(remove: Callable[[], list[str]], about: dict[str, dict[str, Any]]) -> None:
     try:
-        for name in remove_remnants(clips, folder, clip):
+        for name in remove():
             log.info("remnant removed", extra=fields(**about["fields"], file=name))
     except OSError as err:
         log.error("remnants left, they cannot be read: %s", err, extra=about)

@@ -265,6 +265,15 @@ def test_part_with_pictures_that_is_no_film_any_more_is_kept(tmp_path: Path) -> 
     assert part.read_bytes() == headless
 
 
+def test_half_written_record_of_the_event_goes(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    leave_part(take, tmp_path)
+    part = take.paths(tmp_path).folder / "event.json.part"
+    part.write_bytes(b"{")
+    salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    assert not part.exists()
+
+
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     take = Take.of(frames(COUNT))
     written = Writing(take, take.over(), tmp_path).written()
