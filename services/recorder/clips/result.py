@@ -150,7 +150,9 @@ def _outcome(clips: ClipsDir, paths: ClipPaths, facts: ClipFacts) -> Written | F
     if not facts.frames:
         requested = span_of(facts.window, plan.unix_offset_ns)
         return Failed(plan.event_id, plan.camera_id, requested, verdict.shortfall, {})
-    present: dict[wire.FileKind, wire.FileFact] = {"original": clips.fact(paths.original)}
+    # Without an original it is a clip that was ready, described anew.
+    kind: wire.FileKind = "original" if paths.original.exists() else "clip"
+    present: dict[wire.FileKind, wire.FileFact] = {kind: clips.fact(paths.by_kind()[kind])}
     if paths.poster.exists():
         present["poster"] = clips.fact(paths.poster)
     return Written(

@@ -85,7 +85,7 @@ def failed(clip: wire.Clip, requested: wire.Span, shortfall: tuple[str, ...], fi
     )
 
 
-def ready(clip: wire.Clip, files: Files, ready_after_s: float, undecodable: int, pictures: int) -> wire.Clip:
+def ready(clip: wire.Clip, files: Files, ready_after_s: float | None, undecodable: int, pictures: int) -> wire.Clip:
     """The clip that can be played. A rendition without `undecodable` of its `pictures` does not show the whole window."""
     _check(clip, "ready", "saved")
     shortfall = _without_rendition_lines(clip)
@@ -97,7 +97,7 @@ def ready(clip: wire.Clip, files: Files, ready_after_s: float, undecodable: int,
         complete=not shortfall,
         shortfall=shortfall,
         files=dict(files),
-        ready_after_s=_bounded(ready_after_s),
+        ready_after_s=None if ready_after_s is None else _bounded(ready_after_s),
     )
 
 

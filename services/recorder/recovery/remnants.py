@@ -18,7 +18,7 @@ def remove_remnants(clips: ClipsDir, folder: str, clip: wire.Clip) -> list[str]:
     recorded = [paths.original_part, paths.journal_part]
     has_pictures = paths.original.is_file() or paths.clip.is_file()
     doomed = again if has_pictures or paths.original_part.is_file() else []
-    if has_pictures and clip.state in {"saved", "ready"} and _is_described(paths):
+    if has_pictures and clip.state in {"saved", "ready"} and is_described(paths):
         doomed = [*doomed, *recorded]
     gone = [path for path in doomed if path.is_file()]
     for path in gone:
@@ -39,7 +39,8 @@ def _part_of(path: Path) -> Path:
     return path.with_name(path.name + PART)
 
 
-def _is_described(paths: ClipPaths) -> bool:
+def is_described(paths: ClipPaths) -> bool:
+    """Whether the clip has a sidecar that can be read."""
     try:
         sidecar.parse(read_document(paths.sidecar))
     except (OSError, sidecar.SidecarDamaged):

@@ -9,18 +9,20 @@ from preroll import wire
 from preroll.clock import Clock
 from preroll.logs import fields
 from services.recorder.clips import sidecar
-from services.recorder.clips.describe import facts_on_disk
+from services.recorder.clips.describe import facts_on_disk, hashed, restate
 from services.recorder.clips.original import Unreadable, read_frames
 from services.recorder.clips.repair import count_frames, reclaim
 from services.recorder.clips.result import ClipFacts, Written, settle
 from services.recorder.events import clip_life
-from services.recorder.recovery.remnants import remove_event_remnant, remove_remnants
+from services.recorder.recovery.remnants import is_described, remove_event_remnant, remove_remnants
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipPaths, ClipsDir, read_document, sha256_of
 
 log = logging.getLogger(__name__)
 
 ENDED: Final = "the recorder was ended while recording"
+UNDESCRIBED: Final = "its sidecar could not be read: what it lacks is not known"
+ASIDE: Final = ".damaged"
 _WORDS_MAX: Final = 2000
 
 
@@ -96,12 +98,37 @@ def _salvaged(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, 
         return clip_life.as_stated(clip, known)
     # A named original is one whose recording was over: it lacks what its frames lack, and nothing else.
     is_over = not was_recording and count_frames(paths) > 0
-    facts = facts_on_disk(clips, folder, event, clip, None if is_over else ENDED)
+    if not is_described(paths):
+        _set_aside(clips, paths)
+        if not was_recording and not is_over and paths.clip.is_file():
+            return _by_rendition(clips, folder, event, clip, clock)
+    # A journal goes when there is a sidecar: where neither can be read, one has been lost since.
+    is_known = paths.journal_part.exists() or is_described(paths)
+    facts = facts_on_disk(clips, folder, event, clip, ENDED if not is_over else None if is_known else UNDESCRIBED)
     _put_poster(clips, paths, facts)
     outcome = settle(clips, paths, facts, event, clock)
     if isinstance(outcome, Written):
         outcome = replace(outcome, saved_monotonic_ns=None)  # nobody was there to see when that was
     return outcome.applied_to(clip)
+
+
+def _set_aside(clips: ClipsDir, paths: ClipPaths) -> None:
+    """Keep a sidecar that cannot be read: another version may have written it."""
+    aside = paths.sidecar.with_name(paths.sidecar.name + ASIDE)
+    if paths.sidecar.is_file() and not aside.exists():
+        clips.rename(paths.sidecar, aside)
+
+
+def _by_rendition(clips: ClipsDir, folder: str, event: wire.Event, clip: wire.Clip, clock: Clock) -> wire.Clip:
+    """The clip that was ready, of which the rendition is left and neither the index nor a sidecar tells."""
+    paths = clips.clip(folder, clip.camera_id)
+    facts = facts_on_disk(clips, folder, event, clip, UNDESCRIBED)
+    now = settle(clips, paths, facts, event, clock).applied_to(clip)
+    if now.state != "saved":
+        return now
+    known = hashed(clips, folder, now)
+    now = clip_life.ready(now, known.files, None, undecodable=0, pictures=len(facts.frames))
+    return restate(clips, folder, clip_life.with_clips(event, now), now)
 
 
 def _stated(clips: ClipsDir, paths: ClipPaths) -> wire.Clip | None:

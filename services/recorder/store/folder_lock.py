@@ -101,7 +101,9 @@ class FolderLock:
             except OSError as err:
                 if err.errno in _NO_LOCK:
                     continue
-                self.close()
+                if self._held:  # the folder itself is locked: its file only says by whom
+                    log.warning("the lock's file cannot be used, the folder is locked without it: %s", err)
+                    continue
                 raise
             try:
                 _lock(descriptor)

@@ -7,14 +7,13 @@ from typing import Final
 from preroll.clock import Clock
 from preroll.logs import fields
 from services.recorder.store.database import IndexUnavailable
-from services.recorder.store.files import ClipsDir
+from services.recorder.store.files import ClipsDir, read_document
 from services.recorder.store.index import Index
 from services.recorder.store.running_time import RUNNING_MAX_NS, RunningNote, RunningTime
 
 log = logging.getLogger(__name__)
 
 FILE_NAME: Final = "running.json"
-_FILE_MAX_BYTES: Final = 4_096
 
 
 def go_on(clips: ClipsDir, index: Index, clock: Clock, boot_id: str) -> RunningTime:
@@ -52,8 +51,7 @@ def _in_index(index: Index) -> str | None:
 
 def _in_file(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            return file.read(_FILE_MAX_BYTES)
+        return read_document(path)
     except FileNotFoundError:
         return None
     except OSError as err:

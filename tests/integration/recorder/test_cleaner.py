@@ -317,6 +317,15 @@ def test_the_file_stands_in_for_a_lost_index_and_the_index_for_a_lost_file(
     life.end()
 
 
+def test_what_lies_in_the_place_of_the_file_and_is_none_holds_up_no_start(
+    tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
+    os.mkfifo(tmp_path / running_notes.FILE_NAME)  # to open it would wait for its writer
+    life = Life(tmp_path, context)
+    life.run(1)
+    life.end()
+
+
 def test_where_both_are_lost_it_goes_on_from_the_highest_of_the_events_files(
     tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]"
 ) -> None:

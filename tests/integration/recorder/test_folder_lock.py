@@ -55,6 +55,14 @@ def test_a_deleted_lock_file_frees_nothing(owner: FolderLock, tmp_path: Path) ->
     assert not is_free(tmp_path)
 
 
+def test_a_folder_is_locked_even_if_its_lock_file_cannot_be_one(tmp_path: Path) -> None:
+    (tmp_path / NAME).mkdir()
+    lock = FolderLock(tmp_path)
+    assert lock.take(Shutdown(), 0)
+    assert not is_free(tmp_path)
+    lock.close()
+
+
 def test_another_way_to_the_folder_is_the_same_folder(owner: FolderLock, tmp_path: Path) -> None:
     way = tmp_path / "way"
     way.symlink_to(tmp_path)

@@ -325,6 +325,33 @@ def test_damaged_sidecar_is_described_anew_from_the_film(tmp_path: Path, damage:
     assert document.clip == sidecar.without_sidecar(clip)
 
 
+@pytest.mark.parametrize("damage", [b"", b'{"v":2}', None])
+def test_ready_clip_that_neither_index_nor_sidecar_knows_is_ready_and_not_complete(
+    tmp_path: Path, damage: bytes | None
+) -> None:
+    take = Take.of(frames(COUNT))
+    make_ready(take, tmp_path)
+    paths = take.paths(tmp_path)
+    paths.original.unlink()
+    film = paths.clip.read_bytes()
+    paths.sidecar.unlink() if damage is None else paths.sidecar.write_bytes(damage)
+    (clip,) = salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    assert (clip.state, clip.complete, clip.shortfall[-1]) == ("ready", False, salvage_module.UNDESCRIBED)
+    assert clip.delivered is not None
+    assert (clip.delivered.frames, paths.clip.read_bytes()) == (COUNT, film)
+    assert sidecar.parse(paths.sidecar.read_bytes()).clip == sidecar.without_sidecar(clip)
+    kept = paths.sidecar.with_name("cam1.json.damaged")
+    assert (kept.read_bytes() if kept.exists() else None) == damage
+
+
+def test_original_that_nothing_describes_is_not_called_complete(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    Writing(take, take.over(), tmp_path).written()
+    take.paths(tmp_path).sidecar.write_bytes(b"{")
+    (clip,) = salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    assert (clip.state, clip.complete, clip.shortfall[-1]) == ("saved", False, salvage_module.UNDESCRIBED)
+
+
 def test_size_of_a_jpeg_is_read_from_its_header() -> None:
     assert size_of(jpeg(1, 640, 360)) == (640, 360)
     assert size_of(b"\xff\xd8\xff\xd9") == (16, 16)
