@@ -25,7 +25,7 @@ def test_generated_requests_and_sequences_find_no_answer_that_the_document_does_
             max_examples="80",
         )
         assert judgement.found_nothing, judgement.told[-10_000:]
-        assert judgement.operations == 20, judgement.told[-3000:]
+        assert judgement.operations == 21, judgement.told[-3000:]
         followed = re.search(r"API Links: +(\d+) covered", judgement.told)
         assert followed is not None, judgement.told[-3000:]
         assert int(followed[1]) >= 5, judgement.told[-3000:]
