@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S: Final = 2.0
 ROOM_MIN_BYTES: Final = 64_000_000  # what clips may write until the next round has ended
+ROOM_COUNTED_BYTES: Final = 1_000_000_000  # beyond what is missing: what they may write until it is reckoned anew
 NOTE_EVERY_NS: Final = 60 * NS_PER_S
 TRY_AGAIN_NS: Final = 60 * NS_PER_S
 FAILURES_MAX: Final = 10
@@ -129,9 +130,11 @@ class Cleaner:
         if self.disk.is_full or disk.free_bytes < ROOM_MIN_BYTES:
             return False
         now_ns = self._clock.monotonic_ns()
+        missing_bytes = self._limits.min_free_bytes - disk.free_bytes
         if self._removable_at_ns is None or now_ns - self._removable_at_ns > NS_PER_S:
-            self._removable_bytes, self._removable_at_ns = self._index.removable_bytes(), now_ns
-        return disk.free_bytes + self._removable_bytes >= self._limits.min_free_bytes
+            self._removable_bytes = self._bytes_that_may_go(missing_bytes + ROOM_COUNTED_BYTES)
+            self._removable_at_ns = now_ns
+        return self._removable_bytes >= missing_bytes
 
     def clean(self) -> None:
         """One round: look at the clock, make room, see how full the disk is. Raises nothing."""
@@ -203,9 +206,21 @@ class Cleaner:
     def _usage_now(self) -> wire.Disk:
         return self._clips.usage(self._index.clips_bytes(), self._limits.min_free_bytes)
 
+    def _bytes_that_may_go(self, enough_bytes: int) -> int:
+        """What the next round could remove, of `enough_bytes` or little more. Whoever triggers waits for this."""
+        found_bytes = 0
+        for event in self._may_go():
+            found_bytes += event.size_bytes
+            if found_bytes >= enough_bytes:
+                break
+        return found_bytes
+
     def _offered(self) -> Iterator[Removable]:
         now_ns = self._monotonic_ns
         self._left_until_ns = {key: until for key, until in self._left_until_ns.items() if until > now_ns}
+        return self._may_go()
+
+    def _may_go(self) -> Iterator[Removable]:
         for row in self._index.removable():
             if row[0] not in self._left_until_ns and not self._events.is_open(row[0]):
                 yield Removable(*row)

@@ -167,14 +167,6 @@ class Index(IndexFile):
             "WHERE is_protected = 0 AND state NOT IN ('scheduled', 'recording') ORDER BY running_ns, number"
         )
 
-    def removable_bytes(self) -> int:
-        """Bytes of the events that retention may remove and that wait for nothing more."""
-        sql = (
-            "SELECT coalesce(sum(size_bytes), 0) FROM event "
-            "WHERE is_protected = 0 AND is_waiting = 0 AND state NOT IN ('scheduled', 'recording')"
-        )
-        return int(self._all(sql)[0][0])
-
     def removable_before(self, unix_ns: int) -> int:
         """How many events that retention may remove were triggered before that wall time."""
         sql = (

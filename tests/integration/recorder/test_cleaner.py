@@ -16,8 +16,10 @@ from preroll.bus import BusSender
 from preroll.clock import NS_PER_S
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
+from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
+from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import Limits
 from services.recorder.recovery.reconcile import reconcile
 from services.recorder.store import running_notes
@@ -462,4 +464,47 @@ def test_a_disk_below_its_minimum_is_not_full_while_events_can_go(
     assert not life.cleaner.makes_room(below.model_copy(update={"free_bytes": 10_000_000})), "a clip would not fit"
     life.cleaner.disk = below
     assert not life.cleaner.makes_room(below), "the round before has not helped"
+    life.kill()
+
+
+class OnlyNeeds:
+    """A stage that needs the files of the events named in `needed`."""
+
+    def __init__(self) -> None:
+        self.needed: set[str] = set()
+
+    def write(self, opened: OpenEvent, recording: Recording) -> None:
+        raise AssertionError("no clip is written")
+
+    def needs(self, event_id: str) -> bool:
+        return event_id in self.needed
+
+
+def test_room_is_counted_on_where_retention_may_have_it(
+    tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]"
+) -> None:
+    life = Life(tmp_path, context, RetentionLimits(max_age_ns=0, max_bytes=0, min_free_bytes=10**9))
+    life.events.stage = stage = OnlyNeeds()
+    below = wire.Disk(total_bytes=10**12, free_bytes=900_000_000, clips_bytes=0, is_full=True)
+    saved = event("saved", state="saved", size_bytes=200_000_000)
+    life.index.put(saved)
+    life.events.adopt(saved)
+    stage.needed = {"saved"}
+    assert not life.cleaner.makes_room(below), "its rendition is made"
+    stage.needed = set()
+    life.clock.advance(2)
+    assert life.cleaner.makes_room(below), "no encoder works: retention has it, as any other"
+    life.kill()
+
+
+def test_no_more_events_are_looked_at_than_make_the_room(
+    tmp_path: Path, context: "zmq.Context[zmq.Socket[bytes]]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(tmp_path, context, RetentionLimits(max_age_ns=0, max_bytes=0, min_free_bytes=10**9))
+    life.index.put_all(event(f"ev{number}", size_bytes=400_000_000) for number in range(50))
+    looked_at: list[str] = []
+    monkeypatch.setattr(life.events, "is_open", looked_at.append)
+    below = wire.Disk(total_bytes=10**12, free_bytes=900_000_000, clips_bytes=0, is_full=True)
+    assert life.cleaner.makes_room(below)
+    assert len(looked_at) == 3
     life.kill()
