@@ -66,7 +66,10 @@ class Keeping:
         return opened is not None and (opened.is_doomed or opened.is_active or self._is_needed(event_id))
 
     def retire(self, event_id: str) -> bool:
-        """Remove an event for retention, unless it is protected or needed by now; whether it was."""
+        """Remove an event for retention, unless it is protected or needed by now; whether it was.
+
+        Its files go when no lock is held any more: a command must not wait for them.
+        """
         if self.is_open(event_id):
             return False
         opened = self._open.living(event_id)
@@ -75,14 +78,16 @@ class Keeping:
                 event = self._records.get(event_id)
                 if event is None or event.is_protected:
                     return False
-                self._records.remove(event, "retention")
-                return True
-        with opened.held():
-            if opened.event.is_protected or opened.is_active:
-                return False
-            self._records.remove(opened.event, "retention")
-            self._drop(opened)
-            return True
+                remains = self._records.remove(event, "retention")
+        else:
+            with opened.held():
+                if opened.event.is_protected or opened.is_active:
+                    return False
+                remains = self._records.remove(opened.event, "retention")
+                self._drop(opened)
+        if remains is not None:
+            self._records.remove_remains(remains)
+        return True
 
     def end_doomed(self, opened: OpenEvent) -> None:
         """Remove what was deleted while it was recorded, once its writers are done. Under the event's lock."""

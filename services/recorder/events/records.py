@@ -126,6 +126,8 @@ class Records:
     def commit(self, opened: OpenEvent, event: wire.Event) -> None:
         """Change the event to `event`, durably, or `CommandRejected` with the event as it was. Under the event's lock."""
         with refused(f"event {event.event_id} could not be changed"):
+            if self._index.is_being_deleted(event.event_id):
+                raise CommandRejected("conflict", f"event {event.event_id} is being deleted", event.state)
             self._index.put(event, opened.plan.as_json())
         opened.event = event
         opened.is_stored = True
@@ -183,16 +185,23 @@ class Records:
         with refused(f"event {event.event_id} could not be removed"):
             self._end_deletion(event, "asked")
 
-    def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
-        """Remove the event, and tell it; `CommandRejected`, with the event as it was, when that cannot be done now."""
+    def remove(self, event: wire.Event, reason: Literal["asked", "retention"]) -> Path | None:
+        """Remove the event, and tell it; `CommandRejected`, with the event as it was, when that cannot be done now.
+
+        What retention has removed leaves its files, for `remove_remains`. That takes long: no lock is to be held for it.
+        """
         with refused(f"event {event.event_id} could not be removed"):
             self._begin_deletion(event)
             try:
                 self._forget_file(event)
-                self._end_deletion(event, reason)
+                return self._end_deletion(event, reason)
             except (CommandRejected, WriteFailed):
                 self._index.cancel_deletion(event.event_id)
                 raise
+
+    def remove_remains(self, remains: Path) -> None:
+        """Remove the files of an event that is removed."""
+        self._clips.remove_doomed(remains)
 
     def is_being_removed(self, event_id: str) -> bool:
         return self._index.is_being_deleted(event_id)
@@ -209,18 +218,20 @@ class Records:
         if not self._files.forget(folder_of(event), HELD_WITHIN_S):
             raise CommandRejected("busy", f"event {event.event_id} is being written, for more than {HELD_WITHIN_S:g} s")
 
-    def _end_deletion(self, event: wire.Event, reason: Literal["asked", "retention"]) -> None:
-        """The folder's new name is the deletion. Its files go behind an answer; retention waits for their room."""
+    def _end_deletion(self, event: wire.Event, reason: Literal["asked", "retention"]) -> Path | None:
+        """The folder's new name is the deletion. Its files go behind an answer; retention, which waits for their room, gets
+        their place.
+        """
         event_id = event.event_id
         remains = self._removal.take_away(event_id, folder_of(event))
         self._bus.send(
             lambda stamp: wire.EventDeleted.model_validate({**stamp, "event_id": event_id, "reason": reason})
         )
         log.info("event removed", extra=fields(event_id=event_id, reason=reason))
-        if remains is not None and reason == "asked":
-            self._remains.put(remains, None)
-        elif remains is not None:
-            self._clips.remove_doomed(remains)
+        if remains is None or reason == "retention":
+            return remains
+        self._remains.put(remains, None)
+        return None
 
     # --- time
 
@@ -274,7 +285,7 @@ class Records:
             raise Postponed(str(err)) from err
 
     def _remove_files(self, remains: Path, _: None) -> None:
-        self._clips.remove_doomed(remains)
+        self.remove_remains(remains)
 
     def _tell(self, event: wire.Event) -> None:
         self._bus.send(lambda stamp: wire.EventChanged.model_validate({**stamp, "event": event}))

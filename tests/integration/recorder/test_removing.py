@@ -16,6 +16,7 @@ from services.recorder.store.database import IndexFull, IndexLocked
 from services.recorder.store.disk import WriteFailed
 from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
+from tests.support.event_records import event
 from tests.support.living import Living, QuickDisk
 from tests.support.waiting import wait_until
 
@@ -314,3 +315,35 @@ def test_row_that_a_failed_commit_has_left_is_not_shown_and_goes_before_the_next
     living.events.tick()
     assert index.get("ev1") is None
     assert living.start("ev1").state == "recording"
+
+
+def test_a_command_waits_for_no_files_that_retention_removes(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        living.index.put(event(f"old-{number}"))
+        living.clips.write_event(folder_of(event(f"old-{number}")), event(f"old-{number}"))
+    protected: list[wire.EventReply] = []
+    real = living.clips.remove_doomed
+
+    def slow(remains: Path) -> None:
+        protected.append(living.events.protect(wire.ProtectEvent(event_id="old-1", is_protected=True)))
+        real(remains)
+
+    monkeypatch.setattr(living.clips, "remove_doomed", slow)
+    assert living.events.retire("old-0")
+    assert [reply.event.is_protected for reply in protected] == [True]
+    assert not living.clips.folder(folder_of(event("old-0"))).exists()
+
+
+def test_what_is_being_deleted_is_not_protected_any_more(living: Living, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded(living)
+
+    def locked(_event_id: str) -> bool:
+        raise IndexLocked("index.sqlite is locked")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(living.index, "is_being_deleted", locked)
+        with pytest.raises(CommandRejected):
+            delete(living)
+    with pytest.raises(CommandRejected, match="is being deleted") as refusal:
+        living.events.protect(wire.ProtectEvent(event_id="ev1", is_protected=True))
+    assert refusal.value.refusal.code == "conflict"
