@@ -141,7 +141,7 @@ class EncodePool:
             if self._is_settled or self._encoding is None:
                 return
             asked = self._encoding
-            reply = worker.ask(Probe(asked), PROBE_TIMEOUT_S)
+            reply = _asked(worker, Probe(asked), PROBE_TIMEOUT_S)
             if isinstance(reply, JobFailed) and reply.cause == "worker":
                 return  # which says nothing of the encoder: with the next job
             if isinstance(reply, JobFailed):
@@ -204,10 +204,9 @@ class EncodePool:
     def _attempt(self, worker: "_Worker", job: Job, encoding: Encoding | None) -> JobDone | JobFailed | None:
         try:
             hundreds = job.original.stat().st_size // TIMEOUT_PER_BYTES
-            outcome = worker.ask((job, encoding), self._timeout_s * (1 + hundreds))
-        except Exception as err:
-            worker.end()
+        except OSError as err:
             return JobFailed(f"{type(err).__name__}: {err}"[:500], "worker")
+        outcome = _asked(worker, (job, encoding), self._timeout_s * (1 + hundreds))
         assert not isinstance(outcome, Usable)
         return outcome
 
@@ -272,6 +271,15 @@ class _Worker:
                 process.start()
             self._process = process  # only one that was started can be ended
         return self._pipe
+
+
+def _asked(worker: _Worker, request: Request, timeout_s: float) -> Usable | JobDone | JobFailed | None:
+    """As `_Worker.ask`. Whatever goes wrong with a worker costs that worker, and ends no thread of the recorder."""
+    try:
+        return worker.ask(request, timeout_s)
+    except Exception as err:
+        worker.end()
+        return JobFailed(f"{type(err).__name__}: {err}"[:500], "worker")
 
 
 def _work(pipe: Connection, parent_pid: int) -> None:

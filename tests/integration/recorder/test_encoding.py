@@ -289,3 +289,21 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_trial_that_fails_in_an_unforeseen_way_ends_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = encoding_module._Worker.ask
+    asked: list[object] = []
+
+    def fails_first(self: object, request: object, timeout_s: float) -> object:
+        asked.append(request)
+        if len(asked) == 1:
+            raise MemoryError
+        return ask(self, request, timeout_s)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(encoding_module._Worker, "ask", fails_first)
+    with pool() as (encoders, outcomes):
+        encoders.submit(job(tmp_path))
+        assert done(outcomes).encoder["name"] == "libx264"
