@@ -33,10 +33,12 @@ class Speakers:
 
     def follow(self) -> None:
         """Have every key looked up again if the key folder has changed."""
-        if self._clients is not self._door.clients:
-            self._clients = self._door.clients
-            for track in self._cameras:
-                track.speaker = None
+        clients = self._door.clients
+        if self._clients is not clients:
+            with self._cameras.lock:  # one may just be forgotten
+                for track in self._cameras:
+                    track.speaker = None
+            self._clients = clients
 
     def may_speak(self, part: zmq.Frame, track: CameraTrack) -> bool:
         """Whether a frame that came in `part` may be `track`'s."""
