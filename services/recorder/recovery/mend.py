@@ -10,15 +10,16 @@ from services.recorder.store.index import Index
 log = logging.getLogger(__name__)
 
 
-def mend(clips: ClipsDir, index: Index, store_open: Callable[[], None]) -> None:
-    """Renew the index if it is lost; then `store_open` is to store the events that are not finished.
+def mend(clips: ClipsDir, index: Index, store_open: Callable[[], None]) -> bool:
+    """Renew the index if it is lost; then `store_open` is to store the events that are not finished. Whether it was.
 
     Until then triggers are refused, and what is being recorded goes on. `IndexUnavailable` or `OSError` when it cannot be
     done now.
     """
     loss = index.loss()
     if loss is None:
-        return
+        return False
     log.error("index is lost, made anew from itself and the files: %s", loss)
     index.renew(lambda fresh: take_in(clips, fresh))
     store_open()
+    return True

@@ -63,11 +63,12 @@ class Cleaner:
         limits: RetentionLimits,
         running: RunningTime,
         clock: Clock,
-        mend_index: Callable[[], None] = lambda: None,
+        mend_index: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`mend_index` makes a lost index anew."""
+        """`mend_index` makes a lost index anew; whether it did."""
         self._clips = clips
         self._index = index
+        self._mend_index = mend_index
         self._events = events
         self._limits = limits
         self._running = running
@@ -84,7 +85,7 @@ class Cleaner:
         self._counting = Chore("count of overdue events", self._count_overdue)
         self._removal = Chore("removal of events", self._make_room)
         self._looking = Chore("look at the disk", self._see_disk)
-        self._mending = Chore("mending of the index", mend_index)
+        self._mending = Chore("mending of the index", self._mend)
         self._settling = Chore("settling of the index", index.settle)
         self._ending = Chore("end of deletions", events.end_deletions)
         self._removable_bytes = 0
@@ -168,6 +169,10 @@ class Cleaner:
     def _count_overdue(self) -> None:
         is_limited = self._limits.max_age_ns > 0
         self._overdue = self._index.removable_before(self._unix_ns - self._limits.max_age_ns) if is_limited else 0
+
+    def _mend(self) -> None:
+        if self._mend_index():
+            self._is_settled = False  # it may have taken events in, whose age is counted from now on
 
     def _make_room(self) -> None:
         now = Now(self._unix_ns, self._running.now_ns(self._monotonic_ns))

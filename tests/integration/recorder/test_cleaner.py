@@ -21,6 +21,7 @@ from services.recorder.cameras.table import Cameras
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import Limits
+from services.recorder.recovery.mend import mend
 from services.recorder.recovery.reconcile import reconcile
 from services.recorder.store import running_notes
 from services.recorder.store.cleaner import TRY_AGAIN_NS, Cleaner
@@ -465,6 +466,23 @@ def test_a_disk_below_its_minimum_is_not_full_while_events_can_go(
     life.cleaner.disk = below
     assert not life.cleaner.makes_room(below), "the round before has not helped"
     life.kill()
+
+
+def test_an_event_that_a_renewed_index_takes_in_counts_from_then(life: Life) -> None:
+    def mended() -> bool:
+        return mend(life.clips, life.index, life.events.store_all)
+
+    life.cleaner = Cleaner(life.clips, life.index, life.events, BY_AGE, life.running, life.clock, mended)
+    life.run(40 * DAY_S)
+    triggered_ns = life.clock.unix_ns() - 60 * DAY_S * NS_PER_S
+    back = event("back").model_copy(update={"triggered_unix_ns": triggered_ns, "running_ns": 0})
+    life.clips.write_event(ClipsDir.folder_of("back", triggered_ns), back)
+    (life.clips.root / "index.sqlite").unlink()
+    for _ in range(3):
+        life.run(120)
+        assert life.left() == ["back"]
+    life.run(30 * DAY_S)
+    assert life.left() == []
 
 
 class OnlyNeeds:
