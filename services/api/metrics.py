@@ -192,12 +192,12 @@ def _recorder(recorder: Recorder | None) -> Iterator[Metric]:
 def _retention(retention: wire.Retention) -> Iterator[Metric]:
     yield _gauge(
         "retention_running_seconds",
-        "For which recorders have run on the clips directory, all told: the age of events is counted in it.",
+        "For how long recorders have run on the clips directory, all told: the age of events is counted in it.",
         retention.running_s,
     )
     yield _gauge(
         "retention_held_seconds",
-        "Of running yet in which no event goes by age, the wall clock having been set; 0 when some may.",
+        "For how long yet, in running time, no event goes by age because the wall clock was set; 0 when some may.",
         retention.held_s,
     )
     yield _gauge(

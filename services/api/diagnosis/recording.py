@@ -109,7 +109,7 @@ def events(facts: Facts) -> Finding | None:
         return Finding(
             "events",
             "warning",
-            f"{health.retention.overdue_events} events are past their days by the calendar, and still there:"
+            f"events past their days by the calendar and still there: {health.retention.overdue_events};"
             " only running time counts",
             "nothing, where the machine was off; else see whether the clock is right",
         )
@@ -128,14 +128,14 @@ def encoding(facts: Facts) -> Finding | None:
         return Finding(
             "encoding",
             "warning",
-            f"{health.clips_without_rendition} clips could not be encoded ({health.encodes_failed} tries failed)",
+            f"clips that could not be encoded: {health.clips_without_rendition} (failed tries: {health.encodes_failed})",
             "they are whole as the camera sent them (.original.mp4); the recorder's log says what the encoder lacks",
         )
     if health.encodes_waiting > WAITING_MAX:
         return Finding(
             "encoding",
             "warning",
-            f"{health.encodes_waiting} clips wait for their encoder",
+            f"clips that wait for their encoder: {health.encodes_waiting}",
             "they are safe as the camera sent them; a faster encoder or more PREROLL_RECORDER_ENCODE_WORKERS help",
         )
-    return Finding("encoding", "ok", f"{health.encodes_waiting + health.encodes_running} clips in hand")
+    return Finding("encoding", "ok", f"clips in hand: {health.encodes_waiting + health.encodes_running}")

@@ -112,15 +112,20 @@ def test_of_a_system_that_is_well_all_is_said_and_nothing_advised() -> None:
         ("cameras", "warning", "cam1 (50 on the wire)", {"cameras": camera(losses=wire.Losses(lost_on_wire=50))}),
         ("keys", "problem", "can use", {"exposed_files": ["/keys/api/client.secret can be read by everybody"]}),
         ("keys", "warning", "everybody", {"is_anybodys": True, "has_key": False}),
-        ("events", "warning", "3 events are past", {"recorder": retention(overdue_events=3)}),
+        ("events", "warning", "by the calendar and still there: 3", {"recorder": retention(overdue_events=3)}),
         (
             "cameras",
             "warning",
             "does not speak for their camera: cam1",
             {"cameras": camera(losses=wire.Losses(refused_foreign_key=1))},
         ),
-        ("encoding", "warning", "2 clips could not", {"recorder": health(clips_without_rendition=2, encodes_failed=6)}),
-        ("encoding", "warning", "50 clips wait", {"recorder": health(encodes_waiting=50)}),
+        (
+            "encoding",
+            "warning",
+            "that could not be encoded: 2",
+            {"recorder": health(clips_without_rendition=2, encodes_failed=6)},
+        ),
+        ("encoding", "warning", "wait for their encoder: 50", {"recorder": health(encodes_waiting=50)}),
     ],
 )
 def test_what_is_wrong_is_said_with_what_to_do(
