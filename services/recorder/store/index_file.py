@@ -266,8 +266,8 @@ class IndexFile:
         thread = threading.current_thread()
         reader = self._readers.get(thread)
         if reader is None:
-            reader = connect(self._path, READ_WAIT_S)
-            with self._readers_lock:
+            with self._readers_lock:  # of a file that is being renewed no reader is left behind
+                reader = connect(self._path, READ_WAIT_S)
                 for ended in [other for other in self._readers if not other.is_alive()]:
                     self._readers.pop(ended).close()
                 self._readers[thread] = reader

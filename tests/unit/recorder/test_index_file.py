@@ -16,7 +16,7 @@ import msgpack
 import pytest
 
 from preroll import wire
-from services.recorder.store import schema
+from services.recorder.store import index_file, schema
 from services.recorder.store.database import IndexDamaged, IndexFull, IndexLocked, IndexUnavailable
 from services.recorder.store.index import Index
 from services.recorder.store.index_file import WRITE_WAIT_S
@@ -304,3 +304,27 @@ def test_file_that_the_disk_does_not_let_be_opened_is_not_damaged_and_the_reason
         with pytest.raises(kind, match=said):
             Index.open(path, wait_s=0)
     assert (names(path), path.read_bytes()) == (["index.sqlite"], before)
+
+
+def test_a_thread_that_begins_to_read_during_a_renewal_reads_the_new_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Index.open(tmp_path / "index.sqlite")
+    index.put(event("ev1"))
+    connect = index_file.connect
+    renewing = threading.Thread(target=lambda: index.renew(lambda _: None))
+
+    def connect_and_be_overtaken(path: Path, wait_s: float) -> sqlite3.Connection:
+        made = connect(path, wait_s)
+        if threading.current_thread().name.startswith("reading") and not renewing.ident:
+            renewing.start()
+            renewing.join(0.2)  # it cannot end before this, or has ended
+        return made
+
+    monkeypatch.setattr(index_file, "connect", connect_and_be_overtaken)
+    with ThreadPoolExecutor(1, "reading") as reading:
+        assert reading.submit(index.get, "ev1").result() == event("ev1")
+        renewing.join()
+        index.put(event("ev2"))
+        assert reading.submit(index.get, "ev2").result() == event("ev2")
+    index.close()
