@@ -197,6 +197,7 @@ class Records:
                 return self._end_deletion(event, reason)
             except (CommandRejected, WriteFailed):
                 self._index.cancel_deletion(event.event_id)
+                self.write_file(folder_of(event), event)  # it may have waited to be written
                 raise
 
     def remove_remains(self, remains: Path) -> None:

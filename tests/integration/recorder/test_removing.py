@@ -347,3 +347,24 @@ def test_what_is_being_deleted_is_not_protected_any_more(living: Living, monkeyp
     with pytest.raises(CommandRejected, match="is being deleted") as refusal:
         living.events.protect(wire.ProtectEvent(event_id="ev1", is_protected=True))
     assert refusal.value.refusal.code == "conflict"
+
+
+def test_a_deletion_that_fails_loses_no_change_that_waits_to_be_written(
+    living: Living, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = recorded(living)
+    file = living.clips.event_file(folder_of(made))
+
+    def fails(*_: object) -> None:
+        raise WriteFailed("the disk failed")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(living.clips, "write_event", fails)
+        failing.setattr(living.clips, "doom", fails)
+        living.events.protect(wire.ProtectEvent(event_id="ev1", is_protected=True))
+        living.events.protect(wire.ProtectEvent(event_id="ev1", is_protected=False))
+        with pytest.raises(CommandRejected):
+            delete(living)
+    living.clock.advance(2)
+    living.events.tick()
+    wait_until(lambda: wire.Event.model_validate_json(file.read_bytes()).revision == made.revision + 2, 5)
