@@ -16,7 +16,7 @@ import msgpack
 import pytest
 
 from preroll import wire
-from services.recorder.store import index_file, schema
+from services.recorder.store import database, index_file, schema
 from services.recorder.store.database import IndexDamaged, IndexFull, IndexLocked, IndexUnavailable
 from services.recorder.store.index import Index
 from services.recorder.store.index_file import WRITE_WAIT_S
@@ -311,7 +311,7 @@ def test_a_thread_that_begins_to_read_during_a_renewal_reads_the_new_index(
 ) -> None:
     index = Index.open(tmp_path / "index.sqlite")
     index.put(event("ev1"))
-    connect = index_file.connect
+    connect = database.connect
     renewing = threading.Thread(target=lambda: index.renew(lambda _: None))
 
     def connect_and_be_overtaken(path: Path, wait_s: float) -> sqlite3.Connection:
