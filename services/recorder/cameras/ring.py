@@ -94,16 +94,14 @@ class Ring:
 def evict_to(rings: Iterable[Ring], max_bytes: int) -> list[Ring]:
     """Bring the rings' sum down to `max_bytes`, always from the largest, so that each may have an equal share.
 
-    Answers with one entry for each evicted frame. A ring keeps its newest frame.
+    Answers with one entry for each evicted frame. A ring's newest frame goes too where it alone is more than its share: else
+    a few large frames of many cameras would take a multiple of what all may.
     """
-    held = [ring for ring in rings if len(ring) > 1]
+    held = list(rings)
     total = sum(ring.size_bytes for ring in held)
     evicted: list[Ring] = []
-    while total > max_bytes and held:
+    while total > max_bytes:
         largest = max(held, key=lambda ring: ring.size_bytes)
-        if len(largest) == 1:
-            held.remove(largest)
-            continue
         before = largest.size_bytes
         largest.evict_oldest()
         total -= before - largest.size_bytes

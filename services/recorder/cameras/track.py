@@ -135,12 +135,11 @@ class CameraTrack:
     def let_go(self) -> None:
         """The ring has let go of frames: clips that wait for them go on holding them, as far as the backlog allows."""
         oldest = self.ring.oldest
-        if oldest is None:
-            return
+        until_ns = INT63_MAX if oldest is None else oldest.t_ns
         for recordings in (self.recordings, self._unwritten):
             for recording in recordings:
-                if recording.waits_since_ns < oldest.t_ns:
-                    self.dropped_by_writer += recording.leave_ring(oldest.t_ns)
+                if recording.waits_since_ns < until_ns:
+                    self.dropped_by_writer += recording.leave_ring(until_ns)
 
     def holes_within(self, window: Window) -> list[Hole]:
         """The holes that touch the window, oldest first."""

@@ -93,7 +93,10 @@ def test_equal_cameras_share_the_bytes_equally() -> None:
     assert [len(ring) for ring in rings] == [50] * 4
 
 
-def test_each_ring_keeps_its_newest_frame_whatever_the_bytes() -> None:
-    rings = [filled(5, held_bytes=1000) for _ in range(3)]
-    evict_to(rings, 10)
-    assert [len(ring) for ring in rings] == [1, 1, 1]
+def test_the_bytes_are_a_limit_for_the_newest_frames_too() -> None:
+    small = filled(30, held_bytes=1000)
+    large = [filled(1, held_bytes=31_000) for _ in range(100)]
+    evict_to([small, *large], 1_000_000)
+    assert small.size_bytes == 30_000
+    assert sum(ring.size_bytes for ring in large) <= 970_000
+    assert sum(len(ring) for ring in large) == 31
