@@ -21,7 +21,7 @@ from services.api.problems import Problem, response_of
 CHUNK_BYTES: Final = 256 * 1024
 _NAME: Final = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", re.ASCII)
 _ELSEWHERE: Final = frozenset(
-    {errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
+    {errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENAMETOOLONG}
 )  # a link, a pipe, …
 _CAN_OPEN_AT: Final = os.open in os.supports_dir_fd
 
