@@ -59,7 +59,7 @@ class EncodePool:
         self._in_hand: list[Job] = []
         self._needed_fallback = 0
         self._fallback_until = 0.0
-        self._trouble = Trouble("encoding")
+        self._trouble = Trouble("encoding", again=None)
         self._workers = workers
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ class Removal:
         self._index = index
         # An id is free again when its deletion is over: then its folder may be another event's.
         self._lock = threading.Lock()
-        self._trouble = Trouble("removing folders of deleted events")
+        self._trouble = Trouble("removing folders of deleted events", "every two seconds")
 
     def end(self, event_id: str, folder: str) -> None:
         """End a deletion that was begun. `WriteFailed` when the folder stays as it is, `IndexUnavailable` for the index."""

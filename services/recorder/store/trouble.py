@@ -9,15 +9,16 @@ from preroll.logs import fields
 
 log = logging.getLogger(__name__)
 
-_FOLLOWING: Final = ", tried again each second; not logged again while it lasts"
+_FOLLOWING: Final = "; not logged again while it lasts"
 
 
 class Trouble:
     """One kind of work. From any thread."""
 
-    def __init__(self, what: str) -> None:
-        """`what` is being done, as in "writing event files"."""
+    def __init__(self, what: str, again: str | None = "each second") -> None:
+        """`what` is being done, as in "writing event files"; `again` is when it is tried again, where that is certain."""
         self._what = what
+        self._then = _FOLLOWING if again is None else f", tried again {again}{_FOLLOWING}"
         self._lock = threading.Lock()
         self._cause: str | None = None
         self._since = 0
@@ -32,7 +33,7 @@ class Trouble:
             self._cause = cause
         if is_new:
             said = fields(**about, failures=self.failures)
-            log.error("%s: %s%s", self._what, cause, _FOLLOWING, exc_info=err, extra=said)
+            log.error("%s: %s%s", self._what, cause, self._then, exc_info=err, extra=said)
 
     def over(self) -> None:
         """It was done. Logged where it had failed."""
