@@ -52,6 +52,9 @@ def _documents_in(folder: Path) -> tuple[wire.Event | None, dict[Path, sidecar.S
             documents[path] = sidecar.parse(data)
         except (OSError, sidecar.SidecarDamaged) as err:
             problems[name] = str(err)[:500]
+    if record is not None:
+        for path in [path for path, each in documents.items() if each.event.event_id != record.event_id]:
+            problems[path.name] = f"it describes event {documents.pop(path).event.event_id}"
     if record is None:
         problems.setdefault(EVENT_FILE, "missing")
     return record, documents, problems

@@ -40,9 +40,8 @@ def _part_of(path: Path) -> Path:
 
 
 def is_described(paths: ClipPaths) -> bool:
-    """Whether the clip has a sidecar that can be read."""
+    """Whether the clip has a sidecar that can be read, and that is its own."""
     try:
-        sidecar.parse(read_document(paths.sidecar))
+        return sidecar.parse(read_document(paths.sidecar)).event.event_id == paths.folder.name
     except (OSError, sidecar.SidecarDamaged):
         return False
-    return True

@@ -138,7 +138,10 @@ def _stated(clips: ClipsDir, paths: ClipPaths) -> wire.Clip | None:
     rendition is, byte for byte, the one that the sidecar describes.
     """
     try:
-        clip = sidecar.parse(read_document(paths.sidecar)).clip
+        document = sidecar.parse(read_document(paths.sidecar))
+        clip = document.clip
+        if document.event.event_id != paths.folder.name:  # another event's, copied here
+            return None
         pictures = [fact for kind, fact in clip.files.items() if kind in {"original", "clip"}]
         if clip.state not in {"saved", "ready", "failed"}:
             return None

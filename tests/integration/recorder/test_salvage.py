@@ -344,6 +344,17 @@ def test_ready_clip_that_neither_index_nor_sidecar_knows_is_ready_and_not_comple
     assert (kept.read_bytes() if kept.exists() else None) == damage
 
 
+def test_sidecar_of_another_event_describes_no_clip_here(tmp_path: Path) -> None:
+    take = Take.of(frames(COUNT))
+    make_ready(take, tmp_path)
+    paths = take.paths(tmp_path)
+    paths.original.unlink()
+    own = paths.sidecar.read_bytes()
+    paths.sidecar.write_bytes(own.replace(take.event.event_id.encode(), b"another"))
+    (clip,) = salvage(ClipsDir(tmp_path), take.plan.folder, take.event, HandClock())
+    assert (clip.state, clip.complete, clip.shortfall[-1]) == ("ready", False, salvage_module.UNDESCRIBED)
+
+
 def test_original_that_nothing_describes_is_not_called_complete(tmp_path: Path) -> None:
     take = Take.of(frames(COUNT))
     Writing(take, take.over(), tmp_path).written()
