@@ -50,17 +50,17 @@ def judge(
     assert error_ms < CLOCK_LIMIT_MS, f"times differ from the drawn clock by {error_ms:.2f} ms"
     # A frame period, and what drawing and the millisecond clock leave open.
     slack_ms = 1000 / fps * 1.5 + 5
-    late_ms = _apart(codes[0].clock_ms, window.from_ms)
-    early_ms = _apart(codes[-1].clock_ms, window.to_ms)
+    late_ms = apart_ms(codes[0].clock_ms, window.from_ms)
+    early_ms = apart_ms(codes[-1].clock_ms, window.to_ms)
     assert late_ms >= -5, f"begins {-late_ms:.1f} ms before its window"
     assert early_ms <= 5, f"ends {early_ms:.1f} ms after its window"
     if late_ms > slack_ms:
         before_ms = drawn_beside(numbers[0], -1) if drawn_beside else None
-        is_outside = before_ms is not None and _apart(int(before_ms), window.from_ms) < 5
+        is_outside = before_ms is not None and apart_ms(int(before_ms), window.from_ms) < 5
         assert is_outside, f"begins {late_ms:.1f} ms after its window"
     if early_ms < -slack_ms:
         after_ms = drawn_beside(numbers[-1], 1) if drawn_beside else None
-        is_outside = after_ms is not None and _apart(int(after_ms), window.to_ms) > -5
+        is_outside = after_ms is not None and apart_ms(int(after_ms), window.to_ms) > -5
         assert is_outside, f"ends {-early_ms:.1f} ms before its window"
     return codes
 
@@ -72,7 +72,7 @@ def codec_of(clip: Path) -> tuple[str, str]:
         return stream.codec_context.name, str(stream.codec_context.pix_fmt)
 
 
-def _apart(drawn_ms: int, expected_ms: float) -> float:
+def apart_ms(drawn_ms: float, expected_ms: float) -> float:
     """How much later than expected, with the 32 bits of the drawn clock in mind."""
     apart = (drawn_ms - expected_ms) % CLOCK_WRAP_MS
     return apart - CLOCK_WRAP_MS if apart > CLOCK_WRAP_MS / 2 else apart

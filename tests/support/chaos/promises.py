@@ -9,7 +9,8 @@ from typing import Any, Final
 from tests.support.chaos.callers import Told
 from tests.support.chaos.scene import FPS, Scene
 from tests.support.explaining import sidecar_of, unexplained
-from tests.support.pictures import CLOCK_WRAP_MS, read_codes
+from tests.support.judging import apart_ms
+from tests.support.pictures import read_codes
 from tests.support.waiting import NeverHappened, wait_until
 
 SETTLED_WITHIN_S: Final = 240.0
@@ -104,15 +105,10 @@ def _unlike(file: Path, sidecar: dict[str, Any]) -> Iterator[str]:
         return
     begun_ms = _unix(sidecar["first_frame_at"]) * 1e3 - (sidecar["clock"]["unix_offset_ns"] or 0) / 1e6
     off_ms = max(
-        abs(_apart(code.clock_ms, begun_ms + us / 1e3)) for code, (_, _, us) in zip(codes, stated, strict=True)
+        abs(apart_ms(code.clock_ms, begun_ms + us / 1e3)) for code, (_, _, us) in zip(codes, stated, strict=True)
     )
     if off_ms > CLOCK_SLACK_MS:
         yield f"a picture is {off_ms:.1f} ms from the time stated for it"
-
-
-def _apart(drawn_ms: float, stated_ms: float) -> float:
-    apart = (drawn_ms - stated_ms) % CLOCK_WRAP_MS
-    return apart - CLOCK_WRAP_MS if apart > CLOCK_WRAP_MS / 2 else apart
 
 
 def _removed_for_room(scene: Scene) -> set[str]:
