@@ -57,7 +57,8 @@ class Watchdog:
     def watch(self, name: str, limit_s: float, on_silent: Callable[[str], None]) -> Heartbeat:
         """From now on: call `on_silent` with the words for it, once, when this loop has been silent for `limit_s`.
 
-        It is called on the watchdog's thread, after the stacks of all threads were written to stderr.
+        It is called on the watchdog's thread, after the stacks of all threads were written to stderr. `RuntimeError`
+        when the system gives no thread for the watchdog: nothing is watched, and the next call tries again.
         """
 
         def report(silence: str) -> None:
@@ -66,10 +67,11 @@ class Watchdog:
 
         heartbeat = Heartbeat(name, limit_s, report)
         with self._lock:
-            self._heartbeats.append(heartbeat)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+                thread.start()
+                self._thread = thread
+            self._heartbeats.append(heartbeat)
         return heartbeat
 
     def discard(self, heartbeat: Heartbeat) -> None:

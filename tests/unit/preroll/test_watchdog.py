@@ -105,3 +105,19 @@ def test_waiting_is_counted_in_time_during_which_the_process_ran(steps_s: list[f
         now_s += step_s
         said = patience.is_over()
     assert said == is_over
+
+
+def test_a_watchdog_that_got_no_thread_at_first_watches_from_the_next_call_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    watchdog = Watchdog()
+    silent: list[str] = []
+    with monkeypatch.context() as scarce:
+        scarce.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            watchdog.watch("refused", 0.01, silent.append)
+    watchdog.watch("loop", 0.05, silent.append)
+    wait_until(lambda: bool(silent), 5, "the loop that hangs is found")
+    watchdog.close()
+    assert [said.partition(" ")[0] for said in silent] == ["loop"], "what was refused is not watched"
