@@ -5,9 +5,7 @@ under the event's lock, stored in the index, then told on the bus. An event is a
 one sync, makes it durable. Everything else comes behind the answer, so that nothing competes with it.
 """
 
-import contextlib
 import logging
-import queue
 import time
 from collections.abc import Callable
 from typing import Final
@@ -24,6 +22,7 @@ from services.recorder.events.acceptance import Acceptance
 from services.recorder.events.admission import Supply
 from services.recorder.events.amending import amend, check_finished
 from services.recorder.events.clips_stage import ClipsStage
+from services.recorder.events.handover import Handover
 from services.recorder.events.keeping import Keeping
 from services.recorder.events.open_event import EventPlan, OpenEvent
 from services.recorder.events.open_events import OpenEvents
@@ -70,11 +69,11 @@ class Events:
         self._boot_id = boot_id
         self._open = OpenEvents()
         self._is_closing = False
-        self._accepted: queue.SimpleQueue[OpenEvent] = queue.SimpleQueue()
         self._try_again_ns = 0
         self._records = Records(index, clips, bus, threads, self._close_if_finished)
+        self._handover = Handover(self._records, self._clips_stage)
         self._scheduling = Scheduling(
-            cameras, self._acceptance, index, self._records, running, clock, boot_id, self._start_writers
+            cameras, self._acceptance, index, self._records, running, clock, boot_id, self._handover.start_writers
         )
         self._keeping = Keeping(self._open, self._records, self._is_needed)
         self.stage: ClipsStage | None = None
@@ -123,7 +122,7 @@ class Events:
         with opened.lock:
             opened.event = clip_life.durable(opened.event, seconds(accepted_ns - plan.anchor.received_ns))
         self._open.add(opened)
-        self._accepted.put(opened)
+        self._handover.put(opened)
         return wire.EventReply(event=opened.event, is_new=True)
 
     def check(self, command: wire.CheckTrigger) -> wire.TriggerChecked:
@@ -147,18 +146,7 @@ class Events:
 
         To be called when the answers are on their way: the writers of a window's past have much to do at once.
         """
-        with contextlib.suppress(queue.Empty):
-            while True:
-                opened = self._accepted.get_nowait()
-                with opened.lock:
-                    event = opened.event
-                    if not opened.is_doomed:
-                        self._records.tell(opened)
-                        self._records.write_file(opened.plan.folder, event)
-                        self._start_writers(opened)
-                log.info(
-                    "event accepted", extra=fields(event_id=event.event_id, cameras=len(event.clips), state=event.state)
-                )
+        self._handover.follow_up()
 
     def amend(self, command: wire.AmendEvent) -> wire.EventReply:
         """Move the end of a running window; an end that has passed already means now.
@@ -297,15 +285,13 @@ class Events:
             raise CommandRejected("shutting_down", "the recorder is stopping")
         return self._acceptance.judge(command, now_ns, self.active(), self._supply())
 
-    def _start_writers(self, opened: OpenEvent) -> None:
-        assert self.stage is not None
-        opened.has_writers = True
-        for recording in opened.recordings.values():
-            self.stage.write(opened, recording)
-
     def _close_if_finished(self, opened: OpenEvent) -> None:
         if opened.is_finished and opened.is_stored:
             self._open.drop(opened)
+
+    def _clips_stage(self) -> ClipsStage:
+        assert self.stage is not None
+        return self.stage
 
     def _is_needed(self, event_id: str) -> bool:
         return self.stage is not None and self.stage.needs(event_id)

@@ -53,7 +53,10 @@ class Scheduling:
         return running_ns if event.running_ns is None else min(event.running_ns, running_ns)
 
     def attend(self, opened: OpenEvent, now_ns: int) -> None:
-        """Begin a scheduled event, or let it fail, or leave it for later. What fails here is this event alone."""
+        """Begin a scheduled event, or let it fail, or leave it for later. What fails here is this event alone.
+
+        Whatever fails: a clip that is begun gets its writer, or an end.
+        """
         with opened.lock:
             if opened.is_doomed or opened.event.state != "scheduled":
                 return
@@ -69,7 +72,8 @@ class Scheduling:
                         self._fail(opened, why_passed(opened.plan, now_ns, ran_ns))
             except Exception as err:
                 log.exception("scheduled event not begun", extra=fields(event_id=opened.event.event_id))
-                self._fail(opened, f"it could not be begun: {type(err).__name__}: {err}"[:1000])
+                if not opened.has_writers:
+                    self._fail(opened, f"it could not be begun: {type(err).__name__}: {err}"[:1000])
 
     def _begin(self, opened: OpenEvent, now_ns: int) -> None:
         with self._cameras.lock:
@@ -80,16 +84,19 @@ class Scheduling:
         opened.event = clip_life.with_clips(
             opened.event, *(clip_life.failed(clip, clip.requested, why, {}) for clip in lost)
         )
-        self._records.store(opened)
-        self._start_writers(opened)
+        try:
+            self._records.store(opened)
+        finally:  # what is not stored is stored with the next change: no film is to be lost for it
+            self._start_writers(opened)
 
     def _fail(self, opened: OpenEvent, why: str) -> None:
-        """End an event of which nothing can be recorded."""
+        """End an event of which nothing can be recorded: no writer has been started."""
         for recording in opened.recordings.values():
             recording.end(why)
-        idle = [clip for clip in opened.event.clips if clip.state == "scheduled"]
+        opened.recordings.clear()
+        unwritten = [clip for clip in opened.event.clips if clip.state in ("scheduled", "recording")]
         opened.event = clip_life.with_clips(
-            opened.event, *(clip_life.failed(clip, clip.requested, (why,), {}) for clip in idle)
+            opened.event, *(clip_life.failed(clip, clip.requested, (why,), {}) for clip in unwritten)
         )
         log.error("scheduled event failed: %s", why, extra=fields(event_id=opened.event.event_id))
         self._records.store(opened)

@@ -14,6 +14,7 @@ from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
+from services.recorder.events import clip_life
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import CommandRejected, Limits
@@ -130,7 +131,7 @@ def failure(life: Life) -> str:
     stored = life.index.get("ev1")
     assert stored == life.event
     file = life.clips.event_file(ClipsDir.folder_of("ev1", stored.triggered_unix_ns))
-    wait_until(lambda: b'"scheduled"' not in file.read_bytes(), 5, "its file has it as failed")
+    wait_until(lambda: file.exists() and b'"scheduled"' not in file.read_bytes(), 5, "its file has it as failed")
     return life.event.clips[0].shortfall[0]
 
 
@@ -293,6 +294,92 @@ def test_an_event_that_cannot_be_begun_fails_alone(life: Life, monkeypatch: pyte
     life.run(31)
     assert "no memory for a ring" in failure_of(life.events.get, "ev1")
     assert life.events.get("ev2").state == "recording"
+    life.end()
+
+
+def test_a_clip_that_gets_no_writer_fails_and_says_why_and_the_others_are_recorded(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = life.stage.write
+
+    def fail_first(opened: OpenEvent, recording: Recording) -> None:
+        if recording.plan.camera_id == "cam1":
+            raise MemoryError("no memory for a writer")
+        write(opened, recording)
+
+    monkeypatch.setattr(life.stage, "write", fail_first)
+    life.schedule()
+    life.run(31)
+    states = {clip.camera_id: (clip.state, clip.shortfall) for clip in life.event.clips}
+    assert states == {
+        "cam1": ("failed", ("its writer could not be made: MemoryError: no memory for a writer",)),
+        "cam2": ("recording", ()),
+    }
+    wait_until(lambda: life.index.get("ev1") == life.event, 5, "it is stored")
+    life.end()
+
+
+def test_an_event_of_which_no_clip_gets_a_writer_comes_to_its_end(life: Life) -> None:
+    life.stage.error = ValueError("no such folder")
+    life.schedule()
+    life.run(31)
+    wait_until(lambda: life.events.opened("ev1") is None, 5, "it is over, and stored")
+    assert "no such folder" in failure(life)
+    life.stage.error = None
+    assert life.schedule("ev2").state == "scheduled", "it takes no place any more"
+    life.end()
+
+
+def test_an_event_whose_beginning_cannot_be_stored_is_recorded_all_the_same(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life.schedule()
+
+    def refuse(*_: object) -> None:
+        raise ValueError("no row")
+
+    with monkeypatch.context() as spoilt:
+        spoilt.setattr(life.events._records, "store", refuse)
+        life.run(31)
+    assert life.state == "recording"
+    assert [recording.plan.camera_id for recording in life.stage.written] == ["cam1", "cam2"]
+    life.end()
+
+
+def test_an_event_that_is_not_begun_to_its_end_fails(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    life.schedule()
+    begun = clip_life.begun
+
+    def begin_and_fail(event: wire.Event) -> wire.Event:
+        monkeypatch.setattr(clip_life, "failed", fail_once)
+        return begun(event)
+
+    failed = clip_life.failed
+
+    def fail_once(*_: object) -> wire.Clip:
+        monkeypatch.setattr(clip_life, "failed", failed)
+        raise ValueError("no such clip")
+
+    monkeypatch.setattr(clip_life, "begun", begin_and_fail)
+    monkeypatch.setattr(life.events._acceptance, "begin_recordings", lambda *_: None)
+    life.run(31)
+    assert "no such clip" in failure(life)
+    assert life.stage.written == []
+    life.end()
+
+
+@pytest.mark.parametrize("told", ["tell", "write_file"])
+def test_an_accepted_event_that_cannot_be_told_of_is_recorded_all_the_same(
+    life: Life, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("no word")
+
+    with monkeypatch.context() as spoilt:
+        spoilt.setattr(life.events._records, told, refuse)
+        with pytest.raises(ValueError, match="no word"):
+            life.schedule(ahead_s=-1)
+    assert [recording.plan.camera_id for recording in life.stage.written] == ["cam1", "cam2"]
     life.end()
 
 
