@@ -71,6 +71,7 @@ class Archive:
             lambda: self._stages.disk(),  # noqa: PLW0108 - made below
             self._index.misplaced,
             lambda: self._stages.files_in_clips,
+            lambda: self._stages.unstarted_writers,
         )
         self._events = Events(
             cameras,

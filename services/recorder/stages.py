@@ -230,6 +230,11 @@ class Stages:
         """How many files the clips that are being written have open."""
         return self._syncer.count
 
+    @property
+    def unstarted_writers(self) -> int:
+        """How many writers wait for a thread."""
+        return len(self._unstarted)
+
     def figures(self) -> dict[str, Any]:
         return {
             **self._renditions.figures(),

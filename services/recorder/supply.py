@@ -12,7 +12,9 @@ KEPT_NS: Final = NS_PER_S // 10  # before Linux 6.2 descriptors have to be liste
 
 
 class SupplyReader:
-    """`disk` reads the clips' disk, `storage_error` says why nothing can be written, `in_clips` counts clips' files."""
+    """`disk` reads the clips' disk, `storage_error` says why nothing can be written, `in_clips` counts clips' files,
+    `threads_owed` the writers that wait for a thread.
+    """
 
     def __init__(
         self,
@@ -20,16 +22,18 @@ class SupplyReader:
         disk: Callable[[], wire.Disk],
         storage_error: Callable[[], str | None],
         in_clips: Callable[[], int],
+        threads_owed: Callable[[], int],
     ) -> None:
         self._clock = clock
         self._disk = disk
         self._storage_error = storage_error
         self._in_clips = in_clips
+        self._threads_owed = threads_owed
         self._read_ns: int | None = None
         self._others: int | None = None
 
     def __call__(self) -> Supply:
-        return Supply(self._disk(), self._storage_error(), self.descriptors(), tasks.free())
+        return Supply(self._disk(), self._storage_error(), self.descriptors(), tasks.free(), self._threads_owed())
 
     def descriptors(self) -> Descriptors | None:
         """What there is of descriptors; `None` where the system does not tell."""

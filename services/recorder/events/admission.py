@@ -31,18 +31,20 @@ class Descriptors:
 class Supply:
     """What there is just now. `None` is a figure that the system does not give, or nothing wrong: it refuses nothing.
 
-    `storage_error` is why nothing can be written, be there room or not. `threads_free` is how many more there may be.
+    `storage_error` is why nothing can be written, be there room or not. `threads_free` is how many more there may be,
+    of which `threads_owed` are due to writers that wait for theirs.
     """
 
     disk: wire.Disk | None = None
     storage_error: str | None = None
     descriptors: Descriptors | None = None
     threads_free: int | None = None
+    threads_owed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """What was accepted and is not saved: events, their clips, and how many of these no thread writes yet."""
+    """What was accepted and is not saved: events, their clips, and how many of these have no writer yet."""
 
     events: int
     clips: int
@@ -70,7 +72,7 @@ class Admission:
         if supply.descriptors is not None:
             _check_descriptors(supply.descriptors, promised.clips + clips)
         if supply.threads_free is not None:
-            _check_threads(supply.threads_free, promised.clips_without_writer + clips)
+            _check_threads(supply.threads_free, supply.threads_owed + promised.clips_without_writer + clips)
 
     def _check_disk(self, disk: wire.Disk) -> None:
         if disk.error is not None:

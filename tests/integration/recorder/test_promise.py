@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from preroll import wire
 from preroll.bus import BusSender
+from preroll.clock import NS_PER_S
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
 from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
-from services.recorder.events.admission import Descriptors, Supply
+from services.recorder.events.admission import RESERVED_THREADS, Descriptors, Supply
 from services.recorder.events.events import Events
 from services.recorder.events.open_event import OpenEvent
 from services.recorder.events.rules import CommandRejected, Limits
@@ -134,6 +135,19 @@ def test_both_refuse_more_events_than_may_be_active(recorder: Recorder) -> None:
     assert check_and_trigger_agree(recorder, "ev3") == "too_many_events"
 
 
+def test_both_count_the_thread_of_a_scheduled_clip(recorder: Recorder) -> None:
+    recorder.supply = Supply(threads_free=RESERVED_THREADS + 2)
+    command = wire.StartEvent(
+        event_id="later", fingerprint="f", received=recorder._now(), age_ns=0, offset_ns=30 * NS_PER_S
+    )
+    assert recorder.events.start(command).event.state == "scheduled"
+    recorder.events.follow_up()
+    assert check_and_trigger_agree(recorder) is None
+    recorder.events.follow_up()
+    recorder.supply = Supply(threads_free=RESERVED_THREADS + 1)
+    assert check_and_trigger_agree(recorder, "ev2") == "out_of_threads"
+
+
 def test_both_refuse_where_no_camera_is_known(recorder: Recorder) -> None:
     recorder.limit(cameras=0)
     assert check_and_trigger_agree(recorder) == "unknown_camera"
@@ -236,6 +250,7 @@ supplies = st.builds(
     storage_error=st.sampled_from([None, None, None, "misplaced"]),
     descriptors=st.none() | st.builds(Descriptors, st.integers(60, 200), st.integers(10, 90), st.integers(0, 12)),
     threads_free=st.none() | st.integers(10, 60),
+    threads_owed=st.integers(0, 30),
 )
 
 

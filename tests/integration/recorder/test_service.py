@@ -15,6 +15,7 @@ from preroll.clock import SystemClock, read_boot_id
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
 from services.recorder.answers.status import Status
+from services.recorder.clips.writer import ClipWriter
 from services.recorder.events.events import Events
 from services.recorder.service import Recorder
 from services.recorder.settings import RecorderSettings
@@ -240,3 +241,23 @@ def test_a_thread_that_fails_ends_it_and_its_clips_are_closed(
     index.close()
     assert event is not None
     assert event.clips[0].state != "recording"
+
+
+def test_a_writer_that_waits_for_its_thread_is_counted_for_the_next_trigger(
+    context: Context, tmp_path: Path, started: list[Running], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = Running(context, tmp_path)
+    started.append(running)
+    wait_until(running.is_ready, 10, "the recorder answers")
+    running.send_frame(0)
+    archive = running.recorder._archive
+    assert archive is not None
+
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as scarce:
+        scarce.setattr(ClipWriter, "start", refuse)
+        assert isinstance(running.trigger(), wire.EventReply)
+        wait_until(lambda: archive._supply().threads_owed == 1, 5, "its writer is promised a thread")
+    wait_until(lambda: archive._supply().threads_owed == 0, 5, "its writer has its thread")

@@ -68,6 +68,12 @@ def test_what_the_system_does_not_tell_refuses_nothing() -> None:
             "out_of_threads",
             "3 more clips need a thread each; the recorder may start 18 more, and 16 stay in reserve",
         ),
+        (
+            Promised(1, 2, 1),
+            Supply(threads_free=18, threads_owed=1),
+            "out_of_threads",
+            "3 more clips need a thread each; the recorder may start 18 more, and 16 stay in reserve",
+        ),
     ],
 )
 def test_a_refusal_says_which_figure_broke_which_limit(
@@ -95,6 +101,7 @@ supplies = st.builds(
     disk=st.none() | st.builds(disk, st.integers(0, 2 * MIN_FREE_BYTES), is_full=st.booleans()),
     descriptors=st.none() | st.builds(Descriptors, st.integers(0, 2_000), st.integers(0, 2_000), st.integers(0, 500)),
     threads_free=st.none() | st.integers(-5, 2_000),
+    threads_owed=st.integers(0, 50),
 )
 
 
@@ -110,5 +117,5 @@ def test_whatever_was_accepted_has_its_descriptors_and_threads_and_leaves_the_re
         left = supply.descriptors.limit - others - (clips + 8) * CLIP_DESCRIPTORS
         assert left >= RESERVED_DESCRIPTORS
     if supply.threads_free is not None:
-        assert supply.threads_free - promised.clips_without_writer - 8 >= RESERVED_THREADS
+        assert supply.threads_free - supply.threads_owed - promised.clips_without_writer - 8 >= RESERVED_THREADS
     assert refusal(promised, supply, 1) is None, "fewer clips fit where more did"
