@@ -1,8 +1,8 @@
 """The index's file in use: its connections and transactions, and what becomes of it when it is locked, damaged or lost.
 
-One connection writes, under a lock; each thread that reads has a connection of its own, so that a slow write never holds
-up a question. A write that has returned survives a power cut (WAL with synchronous=FULL). No call waits longer than its
-deadline, whoever holds the file; what does not succeed raises `IndexUnavailable`.
+One connection writes, under a lock; each thread that reads has a connection of its own (readers.py). A write that has
+returned survives a power cut (WAL with synchronous=FULL). No call waits longer than its deadline, whoever holds the file;
+what does not succeed raises `IndexUnavailable`.
 """
 
 import logging
@@ -30,13 +30,12 @@ from services.recorder.store.database import (
     transaction,
 )
 from services.recorder.store.filters import Value
+from services.recorder.store.readers import READ_WAIT_S, Readers
 
 log = logging.getLogger(__name__)
 
 OPEN_WAIT_S: Final = 30.0
-# Both on the way of an answer: the API asks again after a second.
-WRITE_WAIT_S: Final = 0.75
-READ_WAIT_S: Final = 0.5
+WRITE_WAIT_S: Final = 0.75  # on the way of an answer: the API asks again after a second
 _RETRY_S: Final = 0.25
 _LOG_BYTES: Final = 4 * 1024 * LOG_PAGES
 
@@ -53,9 +52,7 @@ class IndexFile:
         """Open the index that is there, of this version, or `IndexUnavailable`. `Index.open` makes and mends it."""
         self._path = path
         self._lock = threading.Lock()
-        self._readers_lock = threading.Lock()
-        self._readers: dict[threading.Thread, sqlite3.Connection] = {}
-        self._retired: list[sqlite3.Connection] = []
+        self._readers = Readers(path)
         self._known: set[str] | None = None
         self._is_in_doubt = False
         self._damage: str | None = None
@@ -147,12 +144,8 @@ class IndexFile:
         self._all("PRAGMA wal_checkpoint(PASSIVE)")
 
     def close(self) -> None:
-        with self._lock, self._readers_lock:
-            for reader in self._readers.values():
-                reader.close()
-            self._readers.clear()
-            for retired in self._retired:
-                retired.close()
+        with self._lock:
+            self._readers.close()
             self._writer.close()
 
     # --- while it is in use, its file may be removed, replaced or overwritten by somebody
@@ -198,10 +191,10 @@ class IndexFile:
             there = any(part.exists() for part in database_files(self._path))
             aside = set_aside(self._path, "damaged").name if there else None
             made.replace(self._path)
-            with self._readers_lock:
-                self._retired += [self._writer, *self._readers.values()]
-                self._readers.clear()
+            self._readers.retire()
+            former = self._writer
             self._use(self._path)
+            former.close()  # SQLite leaves the files at the path alone: they are not those that it opened
             self._known = self._damage = None
         log.warning("index renewed", extra=fields(events=self._total.events, set_aside_as=aside))
 
@@ -260,18 +253,7 @@ class IndexFile:
 
     def _each(self, sql: str, values: Iterable[Value] = ()) -> Generator[Any]:
         with self._errors_named():
-            yield from self._reader().execute(sql, tuple(values))
-
-    def _reader(self) -> sqlite3.Connection:
-        thread = threading.current_thread()
-        reader = self._readers.get(thread)
-        if reader is None:
-            with self._readers_lock:  # of a file that is being renewed no reader is left behind
-                reader = connect(self._path, READ_WAIT_S)
-                for ended in [other for other in self._readers if not other.is_alive()]:
-                    self._readers.pop(ended).close()
-                self._readers[thread] = reader
-        return reader
+            yield from self._readers.each(sql, values)
 
     def check_sound(self) -> None:
         """`IndexDamaged` when the file is not whole."""

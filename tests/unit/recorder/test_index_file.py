@@ -16,7 +16,7 @@ import msgpack
 import pytest
 
 from preroll import wire
-from services.recorder.store import database, index_file, schema
+from services.recorder.store import database, readers, schema
 from services.recorder.store.database import IndexDamaged, IndexFull, IndexLocked, IndexUnavailable
 from services.recorder.store.index import Index
 from services.recorder.store.index_file import WRITE_WAIT_S
@@ -321,10 +321,61 @@ def test_a_thread_that_begins_to_read_during_a_renewal_reads_the_new_index(
             renewing.join(0.2)  # it cannot end before this, or has ended
         return made
 
-    monkeypatch.setattr(index_file, "connect", connect_and_be_overtaken)
+    monkeypatch.setattr(readers, "connect", connect_and_be_overtaken)
     with ThreadPoolExecutor(1, "reading") as reading:
         assert reading.submit(index.get, "ev1").result() == event("ev1")
         renewing.join()
         index.put(event("ev2"))
         assert reading.submit(index.get, "ev2").result() == event("ev2")
+    index.close()
+
+
+def open_files(folder: Path) -> int:
+    """How many files below the folder this process has open, those with another name now, or none, among them."""
+    links = [os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return sum(link.startswith(str(folder)) for link in links)
+
+
+def test_renewals_leave_no_connection_open(tmp_path: Path) -> None:
+    index = Index.open(tmp_path / "index.sqlite")
+    index.put(event("ev1"))
+    counts: list[int] = []
+    with ThreadPoolExecutor(1) as reading:
+        for _ in range(5):
+            index.renew(lambda _: None)
+            assert reading.submit(index.get, "ev1").result() == event("ev1")
+            assert index.get("ev1") == event("ev1")
+            counts.append(open_files(tmp_path))
+    assert counts == [counts[0]] * 5
+    index.put(event("ev2"))
+    index.close()
+    assert open_files(tmp_path) == 0
+    with closing(Index.open(tmp_path / "index.sqlite")) as again:
+        assert again.get("ev2") == event("ev2")
+
+
+def test_an_answer_that_is_being_read_over_renewals_is_read_to_its_end(tmp_path: Path) -> None:
+    index = Index.open(tmp_path / "index.sqlite")
+    events = [event(f"ev{number}", at_s=number) for number in range(50)]
+    index.put_all(events)
+    reading = index.all_events()
+    read = [next(reading)]
+    for _ in range(3):
+        index.renew(lambda _: None)
+        assert index.get("ev1") == events[1]
+        read.append(next(reading))
+    assert [*read, *reading] == events
+    index.renew(lambda _: None)
+    assert index.get("ev1") == events[1]
+    assert len(index._readers) == 1
+    index.close()
+
+
+def test_connections_of_threads_that_ended_before_a_renewal_are_closed_by_it(tmp_path: Path) -> None:
+    index = Index.open(tmp_path / "index.sqlite")
+    for _ in range(3):
+        with ThreadPoolExecutor(1) as reading:
+            reading.submit(index.get, "ev1").result()
+    index.renew(lambda _: None)
+    assert len(index._readers) == 0
     index.close()
