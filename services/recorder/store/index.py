@@ -4,6 +4,7 @@ What is written is durable on return. The figures come from memory.
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any, Final
@@ -14,6 +15,8 @@ from services.recorder.store.filters import cursor_of, listing
 from services.recorder.store.index_file import WRITE_WAIT_S, IndexFile
 
 PAGE_BYTES: Final = 1_000_000  # of a message's 4 MiB
+SETTLED_TOGETHER: Final = 500  # events in one transaction
+TURN_S: Final = 0.002  # a lock that is let go and taken at once comes to no other thread
 
 
 class Index(IndexFile):
@@ -90,11 +93,20 @@ class Index(IndexFile):
             self._writer.execute("INSERT OR REPLACE INTO running VALUES (1, ?)", (note,))
 
     def settle_running(self, now_ns: int) -> None:
-        """Have each event without a running time count from `now_ns`, and none from later."""
-        with self._writing():
-            self._writer.execute(
-                "UPDATE event SET running_ns = ? WHERE running_ns IS NULL OR running_ns > ?", (now_ns, now_ns)
-            )
+        """Have each event without a running time count from `now_ns`, and none from later.
+
+        After an update from a version without it that is all of them. So it is done in parts, with a pause for the
+        triggers that wait for their turn.
+        """
+        sql = "SELECT number FROM event WHERE running_ns IS NULL OR running_ns > ?"
+        numbers = [(now_ns, number, now_ns) for (number,) in self._all(sql, (now_ns,))]
+        for first in range(0, len(numbers), SETTLED_TOGETHER):
+            with self._writing():
+                self._writer.executemany(
+                    "UPDATE event SET running_ns = ? WHERE number = ? AND (running_ns IS NULL OR running_ns > ?)",
+                    numbers[first : first + SETTLED_TOGETHER],
+                )
+            time.sleep(TURN_S)
 
     def check(self) -> None:
         """`IndexUnavailable` when nothing could be stored now. Changes nothing.

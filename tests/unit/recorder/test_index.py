@@ -179,6 +179,23 @@ def test_question_does_not_wait_for_a_write(index: Index) -> None:
         assert index.get("ev1") is not None
 
 
+def test_running_times_are_settled_in_parts_so_that_a_trigger_gets_its_turn(index: Index) -> None:
+    index.put_all(event(f"ev{number}", at_s=number) for number in range(1200))
+    index._writer.execute("UPDATE event SET running_ns = CASE WHEN number % 2 THEN NULL ELSE 9000 END")
+    index._writer.execute("UPDATE event SET running_ns = 70 WHERE event_id = 'ev7'")
+    said: list[str] = []
+    index._writer.set_trace_callback(said.append)
+    index.settle_running(8000)
+    parts = "\n".join(said).split("COMMIT")
+    assert max(part.count("UPDATE event ") for part in parts) <= 500
+    assert [part.count("BEGIN") for part in parts] == [1, 1, 1, 0]
+    found = {event_id: running_ns for event_id, _, running_ns, _ in index.removable()}
+    assert found == {f"ev{number}": 70 if number == 7 else 8000 for number in range(1200)}
+    said.clear()
+    index.settle_running(8001)
+    assert said == [], "where nothing is to be settled, nothing is held up"
+
+
 def test_readers_of_ended_threads_are_closed(index: Index) -> None:
     index.put(event("ev1"))
     threads = [threading.Thread(target=index.count) for _ in range(20)]
