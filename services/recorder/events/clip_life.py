@@ -141,6 +141,14 @@ def with_clips(event: wire.Event, *clips: wire.Clip) -> wire.Event:
     return _event(event, clips=now, state=state_of(now))
 
 
+def with_clips_found(event: wire.Event, *clips: wire.Clip) -> wire.Event:
+    """As `with_clips`; those of cameras that the event's record lacks come behind the others."""
+    event = with_clips(event, *clips)
+    known = {clip.camera_id for clip in event.clips}
+    now = (*event.clips, *(clip for clip in clips if clip.camera_id not in known))
+    return _event(event, clips=now, state=state_of(now))
+
+
 def durable(event: wire.Event, accepted_after_s: float) -> wire.Event:
     """The event that is stored, `accepted_after_s` seconds after its receipt."""
     return _event(event, accepted_after_s=_bounded(accepted_after_s))

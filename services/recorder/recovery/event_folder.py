@@ -1,8 +1,8 @@
 """An event as the files of its folder have it: what a lost index is rebuilt from.
 
 Rule: the event's own facts (labels, protection, window) are those of `event.json`. A sidecar carries a copy of them from
-when it was written; it counts where `event.json` cannot be read, or where its revision is higher. No file's time is
-believed: a clock may have been set between two writes.
+when it was written; it counts where `event.json` cannot be read, or where its revision is higher. A clip that has a sidecar is the
+event's, whatever cameras its record names. No file's time is believed: a clock may have been set between two writes.
 """
 
 import logging
@@ -35,7 +35,8 @@ def event_in(folder: Path) -> wire.Event | None:
     if event.revision == 0 and copies:
         # Written before there were revisions: then an amended window was noted in the sidecars alone.
         event = clip_life.with_post_s(event, max(copy.post_s for copy in copies))
-    return clip_life.with_clips(event, *(_with_sidecar(document.clip, path) for path, document in documents.items()))
+    stated = (_with_sidecar(document.clip, path) for path, document in documents.items())
+    return clip_life.with_clips_found(event, *stated)
 
 
 def _documents_in(folder: Path) -> tuple[wire.Event | None, dict[Path, sidecar.Sidecar], dict[str, str]]:
@@ -49,12 +50,12 @@ def _documents_in(folder: Path) -> tuple[wire.Event | None, dict[Path, sidecar.S
             data = read_document(path)
             if name == EVENT_FILE and (record := _record_of(data)) is not None:
                 continue
-            documents[path] = sidecar.parse(data)
+            documents[path] = _document_of(name, data)
         except (OSError, sidecar.SidecarDamaged) as err:
             problems[name] = str(err)[:500]
-    if record is not None:
-        for path in [path for path, each in documents.items() if each.event.event_id != record.event_id]:
-            problems[path.name] = f"it describes event {documents.pop(path).event.event_id}"
+    event_id = folder.name if record is None else record.event_id
+    for path in [path for path, each in documents.items() if each.event.event_id != event_id]:
+        problems[path.name] = f"it describes event {documents.pop(path).event.event_id}"
     if record is None:
         problems.setdefault(EVENT_FILE, "missing")
     return record, documents, problems
@@ -77,6 +78,14 @@ def _record_of(data: bytes) -> wire.Event | None:
         return wire.Event.model_validate_json(data)
     except ValidationError:
         return None
+
+
+def _document_of(name: str, data: bytes) -> sidecar.Sidecar:
+    document = sidecar.parse(data)
+    camera_id = document.clip.camera_id
+    if name != EVENT_FILE and camera_id != camera_of_sidecar(name):
+        raise sidecar.SidecarDamaged(f"it describes a clip of {camera_id}")
+    return document
 
 
 def _with_sidecar(clip: wire.Clip, path: Path) -> wire.Clip:

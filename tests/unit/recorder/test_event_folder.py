@@ -112,3 +112,41 @@ def test_sidecar_of_a_camera_named_event_is_read(tmp_path: Path, name: str) -> N
     assert found is not None
     assert (found.event_id, found.clips[0].state) == ("ev1", "saved")
     assert found.clips[0].files["sidecar"].path == f"{take.plan.folder}/{name}"
+
+
+def sidecar_of(camera_id: str, at: wire.Event = TAKE.event) -> bytes:
+    clip = TAKE.event.clips[0].model_copy(update={"camera_id": camera_id, "state": "saved"})
+    return sidecar.to_bytes(document_of(FACTS, at.model_copy(update={"clips": (clip,)}), clip))
+
+
+@pytest.mark.parametrize("clips", [(), TAKE.event.clips], ids=["no clip", "one clip"])
+def test_clips_that_the_record_lacks_are_those_of_the_sidecars(tmp_path: Path, clips: tuple[wire.Clip, ...]) -> None:
+    folder = folder_of(tmp_path)
+    record = TAKE.event.model_copy(update={"clips": clips, "state": "failed"})
+    write(folder / "event.json", record.model_dump_json().encode(), 1)
+    for camera_id in ("cam1", "cam2"):
+        write(folder / f"{camera_id}.json", sidecar_of(camera_id), 1)
+    found = event_in(folder)
+    assert found is not None
+    assert [(clip.camera_id, clip.state) for clip in found.clips] == [("cam1", "saved"), ("cam2", "saved")]
+    assert found.state == "saved"
+    assert [clip.files["sidecar"].path for clip in found.clips] == [
+        f"{TAKE.plan.folder}/cam1.json",
+        f"{TAKE.plan.folder}/cam2.json",
+    ]
+
+
+@pytest.mark.parametrize("has_record", [True, False])
+def test_a_clip_of_another_event_or_under_another_cameras_name_is_not_added(
+    tmp_path: Path, *, has_record: bool
+) -> None:
+    folder = folder_of(tmp_path)
+    if has_record:
+        write(folder / "event.json", TAKE.event.model_dump_json().encode(), 1)
+    write(folder / "cam1.json", sidecar_of("cam1"), 1)
+    write(folder / "cam2.json", sidecar_of("cam2", revised(TAKE.event, 1, event_id="other")), 1)
+    write(folder / "cam3.json", sidecar_of("cam4"), 1)
+    found = event_in(folder)
+    assert found is not None
+    assert found.event_id == TAKE.event.event_id
+    assert [clip.camera_id for clip in found.clips] == ["cam1"]
