@@ -4,9 +4,11 @@ Rule: only what SQLite says about the file's content is damage. A file that is l
 take, is as good as before, and is left where it is.
 """
 
+import errno
 import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +41,10 @@ class IndexFull(IndexUnavailable):
 
 class IndexDamaged(IndexUnavailable):
     """What is in the file is not an index."""
+
+
+class IndexNoFile(IndexUnavailable):
+    """What is in the file's place is none, and cannot be set aside: it is for the operator to remove."""
 
 
 class IndexOfOtherVersion(IndexUnavailable):
@@ -134,11 +140,47 @@ def database_files(path: Path) -> tuple[Path, ...]:
 def set_aside(path: Path, why: str) -> Path:
     """Rename the database to `<name>.<why>-<n>`, with its log: it is kept, and its place is free. `OSError`."""
     number = 1
-    while (aside := path.with_name(f"{path.name}.{why}-{number}")).exists():
+    while os.path.lexists(aside := path.with_name(f"{path.name}.{why}-{number}")):
         number += 1
     # The log first: one that is left beside a new database would be taken for its own.
     for suffix in (*BESIDE, ""):
         part = beside(path, suffix)
-        if part.exists():
+        if os.path.lexists(part):
             part.replace(beside(aside, suffix))
     return aside
+
+
+def set_aside_no_file(path: Path) -> Path | None:
+    """Set aside what is in the place of `path`, where it is no file and holds nothing; `None` where there is no such thing.
+
+    An empty folder, a pipe, a socket, a link to nothing: with a rename nothing is lost. `IndexNoFile` for what holds
+    something, and for what keeps its name.
+    """
+    what = _no_file(path)
+    if what is None:
+        return None
+    try:
+        return set_aside(path, "damaged")
+    except OSError as err:
+        hint = ""
+        if err.errno == errno.EBUSY:
+            hint = ": something is mounted there; a bind mount of a file that is missing makes an empty folder"
+        raise IndexNoFile(f"{path.name} is {what}, and cannot be renamed ({err.strerror}){hint}") from err
+
+
+def _no_file(path: Path) -> str | None:
+    """What is in the place of the file, in words; `IndexNoFile` for what holds something."""
+    try:
+        if not path.exists():
+            return "a link to nothing" if path.is_symlink() else None
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            return None
+        if stat.S_ISDIR(mode) and not any(path.iterdir()):
+            return "an empty folder"
+    except OSError:
+        return None  # SQLite meets the same, and it may pass
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        return "a pipe or a socket"
+    what = "a folder with something in it" if stat.S_ISDIR(mode) else "a device"
+    raise IndexNoFile(f"{path.name} is {what}: it is left where it is, and the recorder needs its place")

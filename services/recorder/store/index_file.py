@@ -20,6 +20,7 @@ from services.recorder.store.database import (
     LOG_PAGES,
     IndexDamaged,
     IndexLocked,
+    IndexNoFile,
     IndexOfNewerVersion,
     IndexOfOtherVersion,
     IndexUnavailable,
@@ -27,6 +28,7 @@ from services.recorder.store.database import (
     database_files,
     errors_named,
     set_aside,
+    set_aside_no_file,
     transaction,
 )
 from services.recorder.store.filters import Value
@@ -81,7 +83,8 @@ class IndexFile:
         `pause` waits so many seconds; true means that nobody waits for the index any more.
 
         A missing one is made, empty. A damaged one, or one of a later version, is set aside as `<name>.damaged-<n>` or
-        `<name>.newer-<n>` first. Whoever opens it fills it from the files.
+        `<name>.newer-<n>` first, and so is what is no file and holds nothing. Whoever opens it fills it from the files.
+        What cannot be set aside is not waited for.
         """
         deadline = time.monotonic() + wait_s
         is_told = False
@@ -89,7 +92,7 @@ class IndexFile:
             try:
                 return cls._opened(path)
             except IndexUnavailable as err:
-                if time.monotonic() >= deadline:
+                if isinstance(err, IndexNoFile) or time.monotonic() >= deadline:
                     raise
                 if not is_told:
                     log.warning("index not available, tried again for %g s: %s", wait_s, err)
@@ -99,6 +102,9 @@ class IndexFile:
 
     @classmethod
     def _opened(cls, path: Path) -> Self:
+        for part in database_files(path):
+            if (aside := set_aside_no_file(part)) is not None:
+                log.error("%s is no file", part.name, extra=fields(set_aside_as=aside.name))
         if path.exists():
             try:
                 before = schema.bring_up_to_date(path)

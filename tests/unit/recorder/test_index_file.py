@@ -1,5 +1,6 @@
 """The index's file: locked by others, of other versions, damaged, or gone while it is in use."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -17,7 +18,7 @@ import pytest
 
 from preroll import wire
 from services.recorder.store import database, readers, schema
-from services.recorder.store.database import IndexDamaged, IndexFull, IndexLocked, IndexUnavailable
+from services.recorder.store.database import IndexDamaged, IndexFull, IndexLocked, IndexNoFile, IndexUnavailable
 from services.recorder.store.index import Index
 from services.recorder.store.index_file import WRITE_WAIT_S
 from tests.support.event_records import event
@@ -274,13 +275,49 @@ def test_file_that_is_no_index_is_damaged(path: Path, rubbish: bytes) -> None:
         Index(path)
 
 
-def test_folder_in_the_place_of_the_index_is_left_where_it_is(tmp_path: Path) -> None:
+def test_folder_with_something_in_it_in_the_place_of_the_index_is_left_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "index.sqlite"
     path.mkdir()
     (path / "mine").write_bytes(b"mine")
-    with pytest.raises(IndexUnavailable, match="cannot be used"):
-        Index.open(path, wait_s=0)
+    with pytest.raises(IndexNoFile, match=r"index\.sqlite is a folder with something in it"):
+        Index.open(path, wait_s=60, pause=lambda _: pytest.fail("nobody is to wait for it"))
     assert (path / "mine").exists()
+
+
+@pytest.mark.parametrize("part", ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm"])
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("nowhere/index"), lambda path: path.symlink_to(path)],
+    ids=["empty folder", "pipe", "link to nothing", "link to itself"],
+)
+def test_what_is_no_file_and_holds_nothing_is_set_aside(
+    tmp_path: Path, make: Callable[[Path], None], part: str
+) -> None:
+    for number in (1, 2):
+        make(tmp_path / part)
+        with closing(Index.open(tmp_path / "index.sqlite", wait_s=0)) as index:
+            index.put(event(f"ev{number}"))
+            assert index.get(f"ev{number}") is not None
+        aside = tmp_path / f"{part}.damaged-{number}"
+        assert os.path.lexists(aside)
+        assert aside.is_symlink() or not aside.is_file()
+        if part == "index.sqlite":
+            (tmp_path / part).unlink()
+
+
+def test_folder_that_is_mounted_in_the_place_of_the_index_is_said_to_be_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "index.sqlite"
+    path.mkdir()
+
+    def refuse(self: Path, _: Path) -> Path:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(IndexNoFile, match=r"an empty folder, and cannot be renamed .*: something is mounted there"):
+        Index.open(path, wait_s=60, pause=lambda _: pytest.fail("nobody is to wait for it"))
+    assert path.is_dir()
 
 
 def test_file_that_the_disk_does_not_let_be_opened_is_not_damaged_and_the_reason_is_said(
