@@ -218,12 +218,6 @@ class ClipsDir:
 
     # --- removing
 
-    def remove_event(self, folder: str) -> None:
-        """Remove an event's folder; `WriteFailed` when it stays."""
-        doomed = self.doom(folder)
-        if doomed is not None:
-            self.remove_doomed(doomed)
-
     def doom(self, folder: str) -> Path | None:
         """Give an event's folder, durably, a name by which `remove_deleted` knows it; `None` when there is no folder.
 

@@ -64,7 +64,7 @@ def test_event_that_the_index_lost_is_taken_in_with_its_clips(clips: ClipsDir, i
 @pytest.mark.parametrize("state", ["saved", "ready", "failed"])
 def test_event_whose_folder_is_missing_stays(clips: ClipsDir, index: Index, state: wire.ClipState) -> None:
     index.put(TAKE.event.model_copy(update={"state": state}))
-    clips.remove_event(TAKE.plan.folder)
+    shutil.rmtree(clips.folder(TAKE.plan.folder))
     reconcile(clips, index)
     found = index.get("ev1")
     assert found is not None
@@ -90,7 +90,7 @@ def test_events_of_a_date_that_cannot_be_read_stay(
 
 def test_accepted_event_whose_folder_was_not_made_yet_stays(clips: ClipsDir, index: Index) -> None:
     index.put(TAKE.event)
-    clips.remove_event(TAKE.plan.folder)
+    shutil.rmtree(clips.folder(TAKE.plan.folder))
     reconcile(clips, index)
     assert index.get("ev1") == TAKE.event
 

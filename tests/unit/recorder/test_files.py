@@ -50,18 +50,25 @@ def test_new_folders_are_made_durable_from_the_top(tmp_path: Path) -> None:
     assert disk.calls["sync_folder"] == 2
 
 
+def remove(clips: ClipsDir, folder: str) -> None:
+    """As a deletion does, in its two steps."""
+    doomed = clips.doom(folder)
+    if doomed is not None:
+        clips.remove_doomed(doomed)
+
+
 def test_removed_event_is_gone_and_its_empty_date_with_it(tmp_path: Path) -> None:
     clips = ClipsDir(tmp_path)
     clips.write_durably(clips.event_file("2026-11-25/ev1"), b"{}")
     clips.write_durably(clips.event_file("2026-11-25/ev2"), b"{}")
-    clips.remove_event("2026-11-25/ev1")
+    remove(clips, "2026-11-25/ev1")
     assert list(clips.folders()) == ["2026-11-25/ev2"]
-    clips.remove_event("2026-11-25/ev2")
+    remove(clips, "2026-11-25/ev2")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_removing_what_is_gone_is_no_error(tmp_path: Path) -> None:
-    ClipsDir(tmp_path).remove_event("2026-11-25/ev1")
+    assert ClipsDir(tmp_path).doom("2026-11-25/ev1") is None
 
 
 def test_removal_that_a_crash_interrupted_is_ended_at_start(tmp_path: Path) -> None:
