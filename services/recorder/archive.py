@@ -20,8 +20,9 @@ from services.recorder.recovery.reconcile import reconcile
 from services.recorder.settings import RecorderSettings
 from services.recorder.stages import Stages
 from services.recorder.store import running_notes
-from services.recorder.store.files import INDEX_NAME, ClipsDir
+from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
+from services.recorder.store.names import INDEX_NAME
 from services.recorder.supply import SupplyReader
 
 MB: Final = 1_000_000

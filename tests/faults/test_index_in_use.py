@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.recorder.store.files import INDEX_NAME
+from services.recorder.store.names import INDEX_NAME
 from tests.support.processes import Json, System
 from tests.support.waiting import wait_until
 

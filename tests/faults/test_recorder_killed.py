@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.recorder.store.files import INDEX_NAME
 from services.recorder.store.index import Index
+from services.recorder.store.names import INDEX_NAME
 from tests.support.judging import apart_ms, monotonic_ms
 from tests.support.pictures import clock_error_ms, missing_numbers, read_codes
 from tests.support.processes import Json, System

@@ -16,7 +16,8 @@ from services.recorder.cameras.window import Window
 from services.recorder.clips.result import Failed, Written
 from services.recorder.clips.writer import ClipWriter
 from services.recorder.store.disk import Disk
-from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.names import ClipPaths
 from services.recorder.store.syncer import Syncer
 from tests.support.clocks import HandClock
 

@@ -6,7 +6,8 @@ from typing import Final
 from preroll import wire
 from preroll.logs import fields
 from services.recorder.clips import sidecar
-from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.names import ClipPaths
 from services.recorder.cameras.gaps import Hole
 from services.recorder.clips.journal import FrameName, JournalRecord, read_journal
 from services.recorder.clips.original import Unreadable, median_period_ns, read_times

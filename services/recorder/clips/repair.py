@@ -5,7 +5,8 @@ from typing import Final
 
 from services.recorder.clips import mp4_boxes
 from services.recorder.store.disk import WriteFailed, translated
-from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.names import ClipPaths
 from services.recorder.clips.original import OriginalWriter, Unreadable, read_frames
 
 _MARKER: Final = 0xFF

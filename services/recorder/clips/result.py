@@ -8,7 +8,8 @@ from preroll.clock import Clock, seconds
 from preroll.logs import fields
 from services.recorder.clips import sidecar
 from services.recorder.store.disk import WriteFailed
-from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.files import ClipsDir
+from services.recorder.store.names import ClipPaths
 from services.recorder.cameras.gaps import Hole
 from services.recorder.clips.journal import FrameName
 from services.recorder.cameras.recording import ClipPlan

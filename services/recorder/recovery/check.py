@@ -11,8 +11,9 @@ from typing import Final
 from preroll import wire
 from services.recorder.clips import sidecar
 from services.recorder.store.database import IndexDamaged, IndexOfOtherVersion, IndexUnavailable
-from services.recorder.store.files import INDEX_NAME, PART, ClipsDir, sha256_of, shown
+from services.recorder.store.files import ClipsDir, sha256_of
 from services.recorder.store.index import Index
+from services.recorder.store.names import INDEX_NAME, PART, shown
 
 _STATED: Final = ("state", "complete", "shortfall", "delivered", "requested")
 

@@ -14,7 +14,8 @@ from preroll import wire
 from preroll.logs import fields
 from services.recorder.clips import sidecar
 from services.recorder.events import clip_life
-from services.recorder.store.files import EVENT_FILE, camera_of_sidecar, read_document, sha256_of, shown
+from services.recorder.store.files import read_document, sha256_of
+from services.recorder.store.names import EVENT_FILE, camera_of_sidecar, shown
 
 log = logging.getLogger(__name__)
 

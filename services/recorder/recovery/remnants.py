@@ -4,7 +4,8 @@ from pathlib import Path
 
 from preroll import wire
 from services.recorder.clips import sidecar
-from services.recorder.store.files import PART, ClipPaths, ClipsDir, read_document
+from services.recorder.store.files import ClipsDir, read_document
+from services.recorder.store.names import PART, ClipPaths
 
 
 def remove_remnants(clips: ClipsDir, folder: str, clip: wire.Clip) -> list[str]:

@@ -16,7 +16,8 @@ from services.recorder.clips.result import ClipFacts, Written, settle
 from services.recorder.events import clip_life
 from services.recorder.recovery.remnants import is_described, remove_event_remnant, remove_remnants
 from services.recorder.store.disk import WriteFailed
-from services.recorder.store.files import ClipPaths, ClipsDir, read_document, sha256_of
+from services.recorder.store.files import ClipsDir, read_document, sha256_of
+from services.recorder.store.names import ClipPaths
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from preroll.wire import Scalar
-from services.recorder.store.files import PART
+from services.recorder.store.names import PART
 
 FALLBACK: Final = "libx264"
 FALLBACK_PRESET: Final = "superfast"

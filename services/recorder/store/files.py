@@ -1,11 +1,4 @@
-"""The clips directory: where everything lies, and writing that either happened whole or did not happen.
-
-    <date>/<event_id>/event.json                    the accepted event
-    <date>/<event_id>/<camera_id>.original.mp4      the clip as the camera sent it
-    <date>/<event_id>/<camera_id>.mp4               its rendition for browsers
-    <date>/<event_id>/<camera_id>.jpg, .json        the trigger frame, the sidecar (of a camera `event`: .sidecar.json)
-    …/*.part                                        being written; after a crash salvaged or removed
-    running.json, index.sqlite                      for how long recorders have run here; the index
+"""The clips directory: writing that either happened whole or did not happen, and removing. What lies where: names.py.
 
 Rule: a file under its own name is whole and on disk; whatever is not yet so ends in `.part`.
 """
@@ -19,7 +12,6 @@ import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,63 +21,16 @@ from preroll import wire
 from preroll.clock import NS_PER_S
 from preroll.logs import fields
 from services.recorder.store.disk import Disk, WriteFailed, translated
+from services.recorder.store.names import EVENT_FILE, INDEX_NAME, PART, ClipPaths, shown
 from services.recorder.store.output_file import OutputFile
 
 log = logging.getLogger(__name__)
 
-PART: Final = ".part"
-INDEX_NAME: Final = "index.sqlite"
-EVENT_FILE: Final = "event.json"
-_SIDECAR_OF_EVENT: Final = "event.sidecar.json"  # of a camera named `event`: `event.json` is the event's own
 FILES_MIN: Final = 256  # an event of eight cameras makes some fifty
 _DELETED: Final = ".deleted-"
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _HASH_CHUNK_BYTES: Final = 1 << 20
 _DOCUMENT_MAX_BYTES: Final = 64 << 20  # a sidecar of an hour at 120 fps has 10 MB
-
-
-@dataclass(frozen=True, slots=True)
-class ClipPaths:
-    """The files of one clip."""
-
-    folder: Path
-    camera_id: str
-
-    @property
-    def original(self) -> Path:
-        return self.folder / f"{self.camera_id}.original.mp4"
-
-    @property
-    def original_part(self) -> Path:
-        return self.folder / f"{self.camera_id}.original.mp4{PART}"
-
-    @property
-    def salvaged_part(self) -> Path:
-        return self.folder / f"{self.camera_id}.salvaged.mp4{PART}"
-
-    @property
-    def journal_part(self) -> Path:
-        """What frames were written, while they are (journal.py)."""
-        return self.folder / f"{self.camera_id}.frames{PART}"
-
-    @property
-    def clip(self) -> Path:
-        return self.folder / f"{self.camera_id}.mp4"
-
-    @property
-    def clip_part(self) -> Path:
-        return self.folder / f"{self.camera_id}.mp4{PART}"
-
-    @property
-    def poster(self) -> Path:
-        return self.folder / f"{self.camera_id}.jpg"
-
-    @property
-    def sidecar(self) -> Path:
-        return self.folder / _sidecar_name(self.camera_id)
-
-    def by_kind(self) -> dict[wire.FileKind, Path]:
-        return {"clip": self.clip, "original": self.original, "poster": self.poster, "sidecar": self.sidecar}
 
 
 class ClipsDir:
@@ -264,22 +209,6 @@ def read_document(path: Path) -> bytes:
     if facts.st_size > _DOCUMENT_MAX_BYTES:
         raise OSError(errno.EFBIG, f"{facts.st_size} bytes, a document has at most {_DOCUMENT_MAX_BYTES}", str(path))
     return path.read_bytes()
-
-
-def shown(name: str) -> str:
-    """A name from the disk for people and logs: bytes that are not UTF-8 are written out."""
-    return name.encode(errors="backslashreplace").decode()
-
-
-def _sidecar_name(camera_id: str) -> str:
-    name = f"{camera_id}.json"
-    return _SIDECAR_OF_EVENT if name == EVENT_FILE else name
-
-
-def camera_of_sidecar(name: str) -> str | None:
-    """The camera whose sidecar bears this name; `None` for every other name."""
-    camera_id = name.partition(".")[0]
-    return camera_id if wire.is_camera_id(camera_id) and name == _sidecar_name(camera_id) else None
 
 
 def _usage(root: Path, clips_bytes: int, min_free_bytes: int) -> wire.Disk:

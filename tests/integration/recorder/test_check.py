@@ -15,8 +15,9 @@ from preroll import wire
 from services.recorder.clips.describe import hashed, restate
 from services.recorder.recovery import check
 from services.recorder.recovery.reconcile import reconcile
-from services.recorder.store.files import ClipPaths, ClipsDir
+from services.recorder.store.files import ClipsDir
 from services.recorder.store.index import Index
+from services.recorder.store.names import ClipPaths
 from tests.support.clips import Take, Writing
 from tests.support.frames import frames
 

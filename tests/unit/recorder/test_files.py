@@ -9,7 +9,8 @@ import pytest
 
 from preroll.clock import NS_PER_S
 from services.recorder.store.disk import OutOfDescriptors, WriteFailed, translated
-from services.recorder.store.files import ClipsDir, camera_of_sidecar, sha256_of
+from services.recorder.store.files import ClipsDir, sha256_of
+from services.recorder.store.names import camera_of_sidecar
 from services.recorder.store.output_file import OutputFile
 from tests.support.disks import FailingDisk, FullDisk, WatchedDisk
 
