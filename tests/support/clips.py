@@ -9,9 +9,10 @@ from preroll.clock import Clock
 from preroll.process import Shutdown
 from preroll.runtime.threads import Threads
 from services.recorder.cameras.backlog import Backlog
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
-from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.window import Window
 from services.recorder.clips.result import Failed, Written
 from services.recorder.clips.writer import ClipWriter

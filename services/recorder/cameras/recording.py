@@ -15,33 +15,18 @@ window, and whatever the clip says of it, stands.
 import threading
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final
 
 from preroll.clock import NS_PER_S
 from preroll.wire import INT63_MAX
 from services.recorder.cameras.backlog import Backlog, Overdue
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import Hole
 from services.recorder.cameras.window import Window
 
 GRACE_NS: Final = NS_PER_S  # how long after its end a clip waits for the frame that closes it
-
-
-@dataclass(frozen=True, slots=True)
-class ClipPlan:
-    """What a clip is to be; fixed when the event is accepted. Times are on the recorder's monotonic clock.
-
-    Wall time of a moment `t` is `t + unix_offset_ns`. `folder` is the event's folder, relative to the clips directory.
-    """
-
-    event_id: str
-    camera_id: str
-    folder: str
-    trigger_ns: int
-    window: Window
-    unix_offset_ns: int
 
 
 class Recording:

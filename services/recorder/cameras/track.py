@@ -19,9 +19,10 @@ from preroll.wire import (
     is_run_id,
 )
 from services.recorder.cameras.backlog import Backlog
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.gaps import GapFinder, Hole
-from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.ring import Ring
 from services.recorder.cameras.timeline import Timeline
 from services.recorder.cameras.unwritten import Unwritten

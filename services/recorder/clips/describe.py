@@ -11,7 +11,7 @@ from services.recorder.store.names import ClipPaths
 from services.recorder.cameras.gaps import Hole
 from services.recorder.clips.journal import FrameName, JournalRecord, read_journal
 from services.recorder.clips.original import Unreadable, median_period_ns, read_times
-from services.recorder.cameras.recording import ClipPlan
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.window import Window
 from services.recorder.clips.result import ClipFacts, document_of
 from services.recorder.events import clip_life

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from services.recorder.store.disk import Disk
 from services.recorder.cameras.gaps import Hole
 from services.recorder.store.output_file import OutputFile
-from services.recorder.cameras.recording import ClipPlan
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.window import Window
 
 

@@ -12,7 +12,7 @@ from services.recorder.store.files import ClipsDir
 from services.recorder.store.names import ClipPaths
 from services.recorder.cameras.gaps import Hole
 from services.recorder.clips.journal import FrameName
-from services.recorder.cameras.recording import ClipPlan
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.clips.verdict import Verdict, judge
 from services.recorder.events import clip_life
 from services.recorder.cameras.window import Window

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from preroll import wire
 from preroll.clock import seconds
-from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.clip_plan import ClipPlan
+from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.window import Window
 from services.recorder.events import clip_life
 from services.recorder.events.rules import Anchor, CommandRejected

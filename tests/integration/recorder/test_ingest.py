@@ -18,9 +18,10 @@ from preroll.clock import NS_PER_MS, NS_PER_S, Clock, SystemClock
 from preroll.process import Shutdown, resident_bytes
 from preroll.runtime.threads import Threads
 from preroll.runtime.watchdog import Heartbeat
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.frame import Frame
 from services.recorder.cameras.ingest import DENSE_FRAMES, PAUSE_NS, TICK_NS, Ingest
-from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.track import CameraTrack
 from services.recorder.cameras.window import Window

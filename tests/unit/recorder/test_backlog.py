@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from preroll.clock import NS_PER_S
 from preroll.wire import FrameHeader
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.frame import OVERHEAD_BYTES
-from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.window import Window
 

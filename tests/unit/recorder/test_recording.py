@@ -4,9 +4,10 @@ import threading
 
 from preroll.clock import NS_PER_S
 from services.recorder.cameras.backlog import Backlog
+from services.recorder.cameras.clip_plan import ClipPlan
 from services.recorder.cameras.frame import OVERHEAD_BYTES, Frame
 from services.recorder.cameras.gaps import Hole
-from services.recorder.cameras.recording import GRACE_NS, ClipPlan, Recording
+from services.recorder.cameras.recording import GRACE_NS, Recording
 from services.recorder.cameras.window import Window
 
 PERIOD_NS = NS_PER_S // 10

@@ -11,7 +11,8 @@ import pytest
 from preroll.clock import NS_PER_MS, NS_PER_S
 from preroll.wire import FrameHeader
 from services.recorder.cameras import window_end
-from services.recorder.cameras.recording import ClipPlan, Recording
+from services.recorder.cameras.clip_plan import ClipPlan
+from services.recorder.cameras.recording import Recording
 from services.recorder.cameras.table import Cameras
 from services.recorder.cameras.window import Window
 from services.recorder.cameras.window_end import EndPassed
