@@ -11,6 +11,7 @@ export class Doctor {
   #title;
   #shown = "";
   #timer = null;
+  #isAsking = false;
 
   constructor(element) {
     this.#element = element;
@@ -19,15 +20,18 @@ export class Doctor {
     document.addEventListener("visibilitychange", () => document.hidden || this.ask());
   }
 
-  // Now, and from then on every few seconds while somebody can see it.
+  // Now, and from then on every few seconds while somebody can see it. One question at a time: a browser has six
+  // connections to one host, and while the recorder is away each question holds one for seconds.
   async ask() {
+    if (this.#isAsking) return;
+    this.#isAsking = true;
     clearTimeout(this.#timer);
     try {
       this.#show(await diagnosis());
     } catch {
       // The page says by itself that the API is away; what was found last stays.
     }
-    clearTimeout(this.#timer);
+    this.#isAsking = false;
     if (!document.hidden) this.#timer = setTimeout(() => this.ask(), EVERY_MS);
   }
 
