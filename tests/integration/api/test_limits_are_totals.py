@@ -56,8 +56,12 @@ def test_of_many_who_come_at_once_no_more_are_served_than_may(
         if "archive" not in path:
             which = "live_clients" if "live" in path else "log_clients"
             wait_until(lambda: api.http.get("/status").json()[which] == 0, 10)
-        with at_once(api.port, path, 1) as clients:
-            wait_until(lambda: statuses(clients) == [200], 10)
+
+        def is_served() -> bool:
+            with at_once(api.port, path, 1) as clients:
+                return statuses(clients) == [200]
+
+        wait_until(is_served, 10)
 
 
 def test_a_stream_that_is_refused_takes_no_place(context: Context, tmp_path: Path) -> None:
