@@ -121,6 +121,7 @@ stream
   .on("camera", (camera) => {
     show(camera);
     summarise();
+    doctor.ask();
   })
   .on("status", (status) => {
     showHealth(status.recorder);
